@@ -1,0 +1,113 @@
+"""Whom PostgreSQL runs as, and which places that account can reach."""
+
+import os
+import pwd
+import stat
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from opsconsole.demo.errors import DemoError
+
+UNPRIVILEGED = "nobody"
+"""Whom root starts PostgreSQL as, which refuses to run as root itself."""
+
+ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+"""All that the programs of PostgreSQL get to see: no PG… variable of the operator's can lead them elsewhere."""
+
+_COMMAND_SECONDS = 120
+_LAST_LINES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account that PostgreSQL's processes run as."""
+
+    name: str
+    uid: int
+    gid: int
+    switched: bool
+    """Whether it is another one than this process has, so that files have to be given to it."""
+
+    def own(self, path: Path) -> None:
+        """Give a file or directory, which nobody but us can have replaced, to this account."""
+        if self.switched:
+            os.chown(path, self.uid, self.gid, follow_symlinks=False)
+
+
+def own_account() -> Account:
+    """Return the account that this process has."""
+    uid = os.geteuid()
+    return Account(f"uid {uid}", uid, os.getegid(), switched=False)
+
+
+def server_account() -> Account:
+    """Return the account for the server: our own, or an unprivileged one when we are root."""
+    if os.geteuid() != 0:
+        return own_account()
+    try:
+        entry = pwd.getpwnam(UNPRIVILEGED)
+    except KeyError:
+        raise DemoError(
+            f"PostgreSQL refuses to run as root, and this host has no account '{UNPRIVILEGED}' to run it as",
+            "start the demo as an ordinary user",
+        ) from None
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, switched=True)
+
+
+def reachable(path: Path, account: Account) -> bool:
+    """Tell by the modes whether the account may enter a directory (or run a program) and all above it.
+
+    Access lists are not looked at: where they forbid more, PostgreSQL's own message says so.
+    """
+    if not account.switched:
+        return os.access(path, os.X_OK)
+    resolved = path.resolve()
+    for place in (resolved, *resolved.parents):
+        status = place.stat()
+        if status.st_uid == account.uid:
+            needed = stat.S_IXUSR
+        elif status.st_gid == account.gid:
+            needed = stat.S_IXGRP
+        else:
+            needed = stat.S_IXOTH
+        if not status.st_mode & needed:
+            return False
+    return True
+
+
+def run_as(account: Account, arguments: Sequence[str | Path], *, stdin: str = "") -> str:
+    """Run a program to its end and return its output; DemoError with its last lines when it fails."""
+    program = Path(arguments[0]).name
+    try:
+        finished = subprocess.run(
+            [os.fspath(argument) for argument in arguments],
+            input=stdin.encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            env=ENVIRONMENT,
+            umask=0o077,
+            user=account.uid if account.switched else None,
+            group=account.gid if account.switched else None,
+            extra_groups=() if account.switched else None,
+            start_new_session=True,
+            timeout=_COMMAND_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise DemoError(f"{program} had not ended after {_COMMAND_SECONDS} s and was stopped") from None
+    except OSError as error:
+        raise DemoError(f"{program} could not be started as '{account.name}': {error.strerror}") from error
+    output = finished.stdout.decode(errors="replace")
+    if finished.returncode != 0:
+        said = last_lines(output) or f"exit status {finished.returncode}"
+        raise DemoError(f"{program} failed: {said}")
+    return output
+
+
+def last_lines(text: str) -> str:
+    """Return what a program said last, on one line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " / ".join(lines[-_LAST_LINES:])

@@ -1,0 +1,237 @@
+"""A PostgreSQL of our own: one private cluster on one private socket, which never outlives this process.
+
+A cluster is made once and kept as a template; each start works on a fresh copy of it, which is removed at the end.
+Whatever happened to the data last time, and however that ended, cannot matter to this one. The template was never
+forced to disk, for speed: it is made anew after each boot of the machine, so that no power cut can have hurt it.
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from opsconsole.demo.accounts import Account, last_lines, own_account, run_as, server_account
+from opsconsole.demo.binaries import Programs, find_programs, programs_within_reach
+from opsconsole.demo.errors import DemoError
+from opsconsole.demo.places import Home, choose_home, locked, remove_socket_directory, socket_directory
+from opsconsole.demo.server import ServerProcess, end_leftover, read_postmaster, start_server
+
+SUPERUSER = "postgres"
+
+_INITDB = (
+    *("--username", SUPERUSER),
+    *("--auth", "trust"),  # the directory of the socket lets nobody in but root and the server's account
+    *("--encoding", "UTF8", "--locale", "C"),  # the one locale that every host has
+    *("--wal-segsize", "1"),
+    "--no-sync",
+)
+_SETTINGS = {
+    "listen_addresses": "",
+    "port": "5432",
+    "max_connections": "100",
+    "shared_buffers": "16MB",
+    "dynamic_shared_memory_type": "mmap",  # in the data directory, so that a killed server leaves nothing in /dev/shm
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "16MB",
+    "max_logical_replication_workers": "0",
+    "autovacuum": "off",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_checkpoints": "off",
+}
+_NEWER_SETTINGS = {18: {"io_method": "sync"}}  # no worker processes for what is all in memory
+_START_SECONDS = 60.0
+_STOP_SECONDS = 20.0
+_POLL_SECONDS = 0.003
+
+
+class Cluster:
+    """A cluster of its own, started and stopped at will while it is open; see `open_cluster`."""
+
+    def __init__(self, home: Home, data: Path, sockets: Path, programs: Programs, account: Account) -> None:
+        self.directory = home.path
+        self.notices = home.notices
+        self.socket_directory = sockets
+        self._data = data
+        self._programs = programs
+        self._account = account
+        self._server: ServerProcess | None = None
+
+    @property
+    def server_pid(self) -> int | None:
+        """The process id of the running server; None when it is stopped."""
+        return self._server.pid if self._server and self._server.running else None
+
+    def dsn(self, database: str, user: str) -> str:
+        """Return a libpq connection string; it needs no password, and works for root and the server's account only."""
+        values = {"host": str(self.socket_directory), "port": "5432", "dbname": database, "user": user}
+        return " ".join(f"{key}={_quoted(value)}" for key, value in values.items())
+
+    def start(self) -> None:
+        """Start the server and wait until it takes connections; nothing happens when it runs."""
+        if self.server_pid is not None:
+            return
+        log = self.directory / "server.log"
+        settings = [argument for name, value in self._settings() for argument in ("-c", f"{name}={value}")]
+        command = [str(self._programs.postgres), "-D", str(self._data), "-k", str(self.socket_directory), *settings]
+        server = start_server(command, self._account, log)
+        self._server = server
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._ready(server):
+            if not server.running:
+                said = last_lines(log.read_text(encoding="utf-8", errors="replace"))
+                raise DemoError(f"PostgreSQL did not start: {said or 'it said nothing'}", f"its log is {log}")
+            if time.monotonic() > deadline:
+                self.stop(at_once=True)
+                raise DemoError(f"PostgreSQL was not ready after {_START_SECONDS:g} s", f"its log is {log}")
+            time.sleep(_POLL_SECONDS)
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """Stop the server, cutting its connections; `at_once` without writing the data out, which takes longer."""
+        if self._server is None:
+            return
+        for number in (signal.SIGQUIT if at_once else signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+            self._server.send(number)
+            if self._server.wait(_STOP_SECONDS):
+                return
+        raise DemoError(f"PostgreSQL (process {self._server.pid}) does not end")
+
+    def run_script(self, script: str, database: str) -> str:
+        """Run a script of SQL and psql's own commands as the superuser, up to its first error; return what it printed."""
+        psql: tuple[str | Path, ...] = (
+            self._programs.psql,
+            "--no-psqlrc",
+            "--quiet",
+            "--no-align",
+            "--tuples-only",
+        )
+        target = ("--set", "ON_ERROR_STOP=1", "--dbname", self.dsn(database, SUPERUSER), "--file", "-")
+        return run_as(own_account(), (*psql, *target), stdin=script)
+
+    def _settings(self) -> Iterator[tuple[str, str]]:
+        major = int((self._data / "PG_VERSION").read_text(encoding="ascii"))
+        yield from _SETTINGS.items()
+        for since, settings in _NEWER_SETTINGS.items():
+            if major >= since:
+                yield from settings.items()
+
+    def _ready(self, server: ServerProcess) -> bool:
+        postmaster = read_postmaster(self._data)
+        return postmaster is not None and postmaster.ready and postmaster.pid == server.pid
+
+
+def _quoted(value: str) -> str:
+    r"""Quote a value for a connection string: ``'it\'s'`` (libpq, "Keyword/Value Connection Strings")."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+@contextlib.contextmanager
+def open_cluster(directory: Path, *, bootstrap: str = "", binaries: Path | None = None) -> Iterator[Cluster]:
+    """Run a cluster in `directory` (or, for root, where its server's account can be) until the block ends.
+
+    `bootstrap` is a psql script that the superuser runs once, when the template is made, connected to `template1`.
+    `binaries` are PostgreSQL's programs, the wheel's unless given. Raises DemoError with what to do about it.
+    """
+    with contextlib.ExitStack() as stack:
+        with _explained():
+            cluster = _open(stack, directory, bootstrap, find_programs(binaries))
+        yield cluster
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        raise DemoError(
+            f"PostgreSQL cannot be set up: {error.strerror}{place}",
+            "free that place, or choose another state directory (OPSCONSOLE_STATE)",
+        ) from error
+
+
+def _open(stack: contextlib.ExitStack, directory: Path, bootstrap: str, found: Programs) -> Cluster:
+    account = server_account()
+    home = choose_home(directory, account)
+    stack.enter_context(locked(home.path))
+    _sweep(home.path, account)
+    programs = programs_within_reach(found, home.path, account, _boot())
+    sockets = stack.enter_context(socket_directory(home.path, account))
+    if sockets.parent != home.path:
+        home = replace(
+            home, notices=(*home.notices, f"its socket is in {sockets}: {home.path} is too long for one")
+        )
+
+    def cluster_on(data: Path) -> Cluster:
+        return Cluster(home, data, sockets, programs, account)
+
+    template = _template(home.path, programs, account, bootstrap, cluster_on)
+    data = home.path / "data"
+    stack.callback(_discard, data)
+    data.mkdir(mode=0o700)
+    account.own(data)
+    run_as(account, ("cp", "-R", f"{template}/.", data))
+    cluster = cluster_on(data)
+    stack.callback(cluster.stop, at_once=True)
+    cluster.start()
+    return cluster
+
+
+def _template(
+    home: Path, programs: Programs, account: Account, bootstrap: str, cluster_on: Callable[[Path], Cluster]
+) -> Path:
+    """Return the data directory to copy, made if this one is not there yet; others are removed."""
+    made_of = "\0".join((programs.identity(), *_INITDB, bootstrap, _boot()))
+    template = home / f"template-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}"
+    if not template.exists():
+        building = Path(tempfile.mkdtemp(prefix="building-", dir=home))
+        account.own(building)
+        run_as(account, (programs.initdb, *_INITDB, "--pgdata", building))
+        if bootstrap:
+            cluster = cluster_on(building)
+            try:
+                cluster.start()
+                cluster.run_script(bootstrap, "template1")
+            finally:
+                cluster.stop()
+        building.rename(template)
+    for other in home.glob("template-*"):
+        if other != template:
+            shutil.rmtree(other, ignore_errors=True)
+    return template
+
+
+def _sweep(home: Path, account: Account) -> None:
+    """Remove what a killed demo left: its server, if it is really that, its data, its socket."""
+    end_leftover(home / "data", account)
+    _discard(home / "data")
+    remove_socket_directory(home, account)
+    for unfinished in home.glob("building-*"):
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _discard(data: Path) -> None:
+    """Remove a data directory; a last process of its server, still writing, can delay that to the next start."""
+    doomed = data.with_name(f"building-discarded-{os.getpid()}")
+    with contextlib.suppress(FileNotFoundError):
+        data.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _boot() -> str:
+    """Name this boot of the machine; see random(4)."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,169 @@
+"""Opens and resumes runs and measures them: the one core behind the console and headless."""
+
+import asyncio
+import datetime as dt
+import uuid
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from opsconsole.contracts.probe import Environment, ProbeKind
+from opsconsole.contracts.store import AlreadyOpen, RunKey, Store
+from opsconsole.engine.identity import local_zone
+from opsconsole.engine.locking import PassLock
+from opsconsole.engine.measuring import MeasuringOptions, Pass
+from opsconsole.engine.session import RunSession, utc_now
+from opsconsole.engine.spill import Spill
+from opsconsole.model.calendar import business_date, period_of, times_of, zone
+from opsconsole.model.checklists import Checklist
+from opsconsole.model.encoding import definition_hash
+from opsconsole.model.events import Actor, Body, Event, Opened, Redefined, Waived
+from opsconsole.model.outcomes import Result
+from opsconsole.model.qualifications import DayOfMonitoring, day_of_monitoring
+from opsconsole.model.runs import RunState, fold
+
+
+class Engine:
+    """Everything that happens to runs happens through it; it knows no front end.
+
+    `state_directory` holds locks and what could not be saved; the store is wherever it was opened.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        kinds: Mapping[str, ProbeKind],
+        environment: Environment,
+        actor: Actor,
+        state_directory: Path,
+        *,
+        options: MeasuringOptions | None = None,
+        clock: Callable[[], dt.datetime] = utc_now,
+        spill_directories: Collection[Path] = (),
+    ) -> None:
+        self.store = store
+        self.actor = actor
+        self.clock = clock
+        self._kinds = kinds
+        self._environment = environment
+        self._options = options or MeasuringOptions()
+        self._locks = state_directory / "locks"
+        self._spill = Spill((state_directory / "unsaved", *spill_directories))
+
+    # --- dates -------------------------------------------------------------------------------------
+
+    def zone_of(self, checklist: Checklist) -> ZoneInfo:
+        """Return the zone that a checklist lives in."""
+        name = checklist.due.timezone
+        return zone(local_zone() if name == "local" else name)
+
+    def business_date(self, checklist: Checklist) -> dt.date:
+        """Return the business date of a checklist now."""
+        return business_date(checklist, self.clock(), self.zone_of(checklist))
+
+    def key_of(self, checklist: Checklist, date: dt.date | None = None) -> RunKey:
+        """Return the name of the run for `date`, the present business date where none is given."""
+        day = date or self.business_date(checklist)
+        return RunKey(checklist.id, period_of(day, checklist.cadence).key)
+
+    # --- runs --------------------------------------------------------------------------------------
+
+    async def open(self, checklist: Checklist, date: dt.date | None = None) -> RunSession:
+        """Open the run of `date`, or resume it; a signed one is opened to be read.
+
+        An edit of the checklist since the run was opened is recorded; waivers that have not expired are carried
+        over from the run before. What an earlier process could not save is saved first.
+        """
+        key = self.key_of(checklist, date)
+        day = date or self.business_date(checklist)
+        stored = await asyncio.to_thread(self.store.events, key.id)
+        if not stored:
+            bodies = await asyncio.to_thread(self._opening, checklist, key, day)
+            with suppress(AlreadyOpen):
+                await asyncio.to_thread(self.store.append, [self._event(key, each) for each in bodies], after=0)
+            stored = await asyncio.to_thread(self.store.events, key.id)
+        session = RunSession(self.store, stored, self.actor, self._spill, self.clock)
+        await session.retry_unsaved()
+        current = definition_hash(checklist)
+        if session.state.signed is None and session.state.definition_hash != current:
+            await session.record(Redefined(definition=checklist, definition_hash=current))
+        return session
+
+    def _event(self, key: RunKey, body: Body) -> Event:
+        return Event(id=str(uuid.uuid4()), run=key.id, at=self.clock(), actor=self.actor, body=body)
+
+    def _opening(self, checklist: Checklist, key: RunKey, day: dt.date) -> list[Body]:
+        times = times_of(checklist, day, self.zone_of(checklist))
+        opened = Opened(
+            times=times,
+            definition=checklist,
+            definition_hash=definition_hash(checklist),
+            version=version("opsconsole"),
+        )
+        return [opened, *self._carried_waivers(checklist, key, day)]
+
+    def _carried_waivers(self, checklist: Checklist, key: RunKey, day: dt.date) -> list[Waived]:
+        earlier = [run for run in self.store.runs(checklist.id, limit=50) if run.period < key.period]
+        before = fold(self.store.events(earlier[0].id)) if earlier else None
+        if before is None:
+            return []
+        known = {item.id for item in checklist.items}
+        return [
+            msgspec.structs.replace(
+                state.waiver.body, author=state.waiver.author, origin=state.waiver.body.origin or before.run
+            )
+            for name, state in before.items.items()
+            if name in known and state.waiver is not None and state.waiver.body.expires >= day
+        ]
+
+    async def measure(
+        self,
+        session: RunSession,
+        only: Collection[str] = (),
+        *,
+        waiting: Callable[[], None] = lambda: None,
+    ) -> bool:
+        """Measure a run's items; return whether this call did it.
+
+        Where another process on this host is measuring the same run, `waiting` is called, and its pass is waited
+        for and taken over instead of measuring everything twice. A signed run is never measured.
+        """
+        if session.state.signed is not None:
+            return False
+        async with PassLock(self._locks / f"{session.state.run}.lock").held(waiting) as waited:
+            await session.refresh()
+            if session.state.signed is not None or (waited and not only):
+                return False
+            await Pass(session, self._kinds, self._environment, self._options).run(only)
+        return True
+
+    def load(self, run: str) -> RunState | None:
+        """Return the state of any run, without opening or changing it."""
+        return fold(self.store.events(run))
+
+    def day_of_monitoring(self, state: RunState) -> DayOfMonitoring | None:
+        """Return which day of its qualification a run is, None where the checklist has none."""
+        wanted = state.definition.qualification
+        if wanted is None:
+            return None
+
+        def passed(date: dt.date) -> bool:
+            key = RunKey(state.definition.id, period_of(date, state.definition.cadence).key)
+            before = fold(self.store.events(key.id))
+            return before is not None and before.signed is not None and before.result is Result.PASS
+
+        return day_of_monitoring(passed, state.times.business_date, wanted.days)
+
+
+@asynccontextmanager
+async def opened(engine: Engine, checklist: Checklist, date: dt.date | None = None) -> AsyncIterator[RunSession]:
+    """Open or resume a run for the length of a `with` block."""
+    session = await engine.open(checklist, date)
+    try:
+        yield session
+    finally:
+        await session.aclose()

@@ -1,0 +1,266 @@
+"""One pass over a run: every item measured concurrently, each with its own timeout, retries and prerequisites."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from opsconsole.contracts.probe import Context, Environment, Probe, ProbeError, ProbeKind
+from opsconsole.engine.changes import Progress
+from opsconsole.engine.recorder import NotSaved
+from opsconsole.engine.session import RunSession
+from opsconsole.model.checklists import Item, RetryOn, substituted
+from opsconsole.model.encoding import dec_hook
+from opsconsole.model.events import Measured
+from opsconsole.model.judging import judge, measures_of
+from opsconsole.model.outcomes import Outcome
+from opsconsole.model.readings import Judgement, Problem, Reading
+from opsconsole.model.redaction import redacted_problem, redacted_reading
+from opsconsole.model.values import seconds
+
+_BLOCKING = frozenset({Outcome.FAIL, Outcome.ERROR, Outcome.BLOCKED, Outcome.PENDING})
+_UNWIND = 2.0
+"""Seconds that a cancelled probe has to end its children before it is left behind."""
+
+
+class MeasuringOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a pass is made."""
+
+    concurrency: int = 16
+    skip_reasons: frozenset[str] = frozenset()
+    """Reasons of problems that make any item SKIPPED instead of ERROR (the demo's host has no systemd)."""
+    secrets: tuple[str, ...] = ()
+    """Values that must not reach a record, whatever a probe brings back."""
+
+
+class Pass:
+    """Measures items of one run; `run` returns when each has its outcome on disk."""
+
+    def __init__(
+        self,
+        session: RunSession,
+        kinds: Mapping[str, ProbeKind],
+        environment: Environment,
+        options: MeasuringOptions,
+    ) -> None:
+        self._session = session
+        self._kinds = kinds
+        self._environment = environment
+        self._options = options
+        self._slots = asyncio.Semaphore(options.concurrency)
+        self._lanes: dict[str, asyncio.Lock] = {}
+        self._probes: dict[str, Probe] = {}
+        self._finished: dict[str, asyncio.Event] = {}
+        self._done = 0
+        self._not_saved: NotSaved | None = None
+
+    async def run(self, only: Collection[str] = ()) -> None:
+        """Measure all items, or those whose ids are in `only`.
+
+        Cancelling it ends every probe; what was measured stays. Raises NotSaved at the end where something could
+        not be saved.
+        """
+        chosen = [
+            state.item
+            for name, state in self._session.state.items.items()
+            if state.item.measured and (not only or name in only)
+        ]
+        self._finished = {item.id: asyncio.Event() for item in chosen}
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for item in chosen:
+                    tasks.create_task(self._item(item), name=f"measure {item.id}")
+        finally:
+            await self._close()
+        if self._not_saved is not None:
+            raise self._not_saved
+
+    async def _record(self, measured: Measured) -> None:
+        """Record what was measured; the pass goes on where that fails, for the other items may still be saved."""
+        try:
+            await self._session.measured(measured)
+        except NotSaved as error:
+            self._not_saved = error
+
+    async def _close(self) -> None:
+        for probe in self._probes.values():
+            try:
+                async with asyncio.timeout(_UNWIND):
+                    await probe.aclose()
+            except Exception:  # noqa: BLE001, S112 - a plug-in that cannot close must not undo the pass
+                continue
+
+    async def _item(self, item: Item) -> None:
+        try:
+            blocker = await self._blocker(item)
+            self._progress(item, measuring=True)
+            if blocker is not None:
+                await self._blocked(item, blocker)
+                return
+            targets: Sequence[str] = item.for_each or ("",)
+            async with asyncio.TaskGroup() as tasks:
+                for target in targets:
+                    tasks.create_task(self._attempts(item, target))
+        finally:
+            self._finished[item.id].set()
+            self._done += 1
+            self._progress(item, measuring=False)
+
+    def _progress(self, item: Item, *, measuring: bool) -> None:
+        self._session.announce(Progress(item.id, measuring, self._done, len(self._finished)))
+
+    async def _blocker(self, item: Item) -> str | None:
+        for name in item.requires:
+            if name in self._finished:
+                await self._finished[name].wait()
+            state = self._session.state.items.get(name)
+            if state is not None and state.outcome in _BLOCKING:
+                return name
+        return None
+
+    async def _blocked(self, item: Item, blocker: str) -> None:
+        state = self._session.state.items[blocker]
+        problem = Problem("blocked", f"needs '{state.item.title}', which is {state.outcome}")
+        for target in item.for_each or ("",):
+            await self._record(
+                Measured(
+                    item=item.id,
+                    target=target,
+                    judgement=Judgement(Outcome.BLOCKED, problem.cause),
+                    started_at=self._session.clock(),
+                    elapsed=seconds(0),
+                    problem=problem,
+                )
+            )
+
+    async def _attempts(self, item: Item, target: str) -> None:
+        attempts = 1 + (item.retry.times if item.retry else 0)
+        for attempt in range(1, attempts + 1):
+            measured = await self._measured(item, target, attempt)
+            final = attempt == attempts or not _worth_retrying(item, measured.judgement.outcome)
+            await self._record(msgspec.structs.replace(measured, final=final))
+            if final:
+                return
+            if item.retry is not None:
+                await asyncio.sleep(float(item.retry.delay.seconds))
+
+    async def _measured(self, item: Item, target: str, attempt: int) -> Measured:
+        started_at = self._session.clock()
+        reading: Reading | None = None
+        problem: Problem | None = None
+        began = asyncio.get_running_loop().time()
+        try:
+            kind = self._kind(item)
+            options = decoded_options(kind, item, target)
+            async with self._lane(kind.lane(options)), self._slots:
+                started_at = self._session.clock()
+                began = asyncio.get_running_loop().time()
+                reading = await self._bounded(kind, options, self._context(item, target), item)
+        except ProbeError as error:
+            problem = redacted_problem(error.problem, self._options.secrets)
+            reading = Reading(evidence=error.evidence) if error.evidence else None
+        elapsed = seconds(asyncio.get_running_loop().time() - began)
+        if reading is not None:
+            reading = redacted_reading(reading, self._options.secrets)
+        return Measured(
+            item=item.id,
+            target=target,
+            attempt=attempt,
+            judgement=self._judged(item, reading, problem),
+            started_at=started_at,
+            elapsed=elapsed,
+            reading=reading,
+            problem=problem,
+        )
+
+    def _kind(self, item: Item) -> ProbeKind:
+        kind = self._kinds.get(item.probe)
+        if kind is None:
+            raise ProbeError("unknown-probe", f"there is no probe '{item.probe}'")
+        return kind
+
+    def _lane(self, name: str) -> asyncio.Lock:
+        return self._lanes.setdefault(name, asyncio.Lock()) if name else asyncio.Lock()
+
+    def _context(self, item: Item, target: str) -> Context:
+        return Context(
+            item=item.id,
+            times=self._session.state.times,
+            now=self._session.clock(),
+            timeout=float(item.timeout.seconds),
+            target=target,
+        )
+
+    async def _bounded(self, kind: ProbeKind, options: Any, context: Context, item: Item) -> Reading:
+        """Measure within the timeout, also where the probe does not listen to being cancelled."""
+        if kind.name not in self._probes:
+            self._probes[kind.name] = kind.open(self._environment)
+        task = asyncio.ensure_future(self._probes[kind.name].measure(options, context))
+        try:
+            done, _ = await asyncio.wait({task}, timeout=context.timeout)
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait({task}, timeout=_UNWIND)
+            raise
+        if not done:
+            task.cancel()
+            await asyncio.wait({task}, timeout=_UNWIND)
+            raise ProbeError(
+                "timeout", f"no answer within {item.timeout}", "see whether it is overloaded, or raise `timeout`"
+            )
+        try:
+            return task.result()
+        except ProbeError:
+            raise
+        except Exception as error:
+            cause = f"the probe '{kind.name}' failed unexpectedly: {type(error).__name__}: {error}"
+            raise ProbeError("bug", cause, "this is a fault of the probe; please report it") from error
+
+    def _judged(self, item: Item, reading: Reading | None, problem: Problem | None) -> Judgement:
+        if problem is not None:
+            return Judgement(self._outcome_of(item, problem), problem.cause)
+        if reading is None:
+            return Judgement(Outcome.ERROR, "the probe brought nothing back")
+        if item.entry is not None:
+            return _reference(item, reading)
+        return judge(reading, item.require, item.target, on_empty=item.on_empty)
+
+    def _outcome_of(self, item: Item, problem: Problem) -> Outcome:
+        if problem.reason in item.skip_when or problem.reason in self._options.skip_reasons:
+            return Outcome.SKIPPED
+        if problem.reason == "timeout":
+            return item.on_timeout
+        if problem.reason == "empty" and item.on_empty is not None:
+            return item.on_empty
+        return Outcome.ERROR
+
+
+def _reference(item: Item, reading: Reading) -> Judgement:
+    """Judge the reading that an entry is compared with: all it has to be is there."""
+    names = {name for condition in (*item.require, *item.target) for name in condition.names()}
+    measures = measures_of(reading)
+    missing = sorted(name for name in names if measures.get(name) is None)
+    if missing:
+        return Judgement(Outcome.ERROR, f"'{missing[0]}' could not be read, so nothing can be compared with it")
+    return Judgement(Outcome.PENDING, "")
+
+
+def decoded_options(kind: ProbeKind, item: Item, target: str) -> Any:
+    """Return the typed options of an item for one target; raise ProbeError where they do not fit."""
+    raw = substituted(item.options, target) if target else item.options
+    try:
+        options = msgspec.convert(raw, kind.options, strict=False, dec_hook=dec_hook)
+    except msgspec.ValidationError as error:
+        raise ProbeError("bad-options", f"the options of '{item.id}' do not fit: {error}") from error
+    problems = kind.validate(options)
+    if problems:
+        raise ProbeError("bad-options", "; ".join(f"{key}: {message}" for key, message in problems))
+    return options
+
+
+def _worth_retrying(item: Item, outcome: Outcome) -> bool:
+    if item.retry is None:
+        return False
+    wanted = {RetryOn.ERROR: Outcome.ERROR, RetryOn.FAIL: Outcome.FAIL}
+    return outcome in {wanted[each] for each in item.retry.on}

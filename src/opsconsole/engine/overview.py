@@ -1,0 +1,87 @@
+"""What is due, and how the last runs went: the engine's answer to the Today and History screens and to `list`."""
+
+import datetime as dt
+from collections.abc import Iterable
+
+import msgspec
+
+from opsconsole.contracts.store import RunKey
+from opsconsole.engine.engine import Engine
+from opsconsole.model.calendar import Standing, Times, period_of, standing, times_of
+from opsconsole.model.checklists import Checklist
+from opsconsole.model.outcomes import Outcome, Result
+from opsconsole.model.qualifications import DayOfMonitoring
+from opsconsole.model.runs import RunState, fold
+
+
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A run in one line."""
+
+    run: str
+    title: str
+    business_date: dt.date
+    period: str
+    result: Result
+    counts: dict[Outcome, int]
+    signed_by: str = ""
+    signed_at: dt.datetime | None = None
+    last_at: dt.datetime | None = None
+
+
+class Today(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one checklist stands now."""
+
+    checklist: Checklist
+    run: str
+    times: Times
+    standing: Standing
+    current: RunSummary | None
+    """The run of the present period, None where nobody has opened it."""
+    last: RunSummary | None
+    """The run before."""
+    gap: bool
+    """Whether the period before has no signed run although the checklist was in use by then."""
+    monitoring: DayOfMonitoring | None = None
+
+
+def summary_of(state: RunState) -> RunSummary:
+    """Return a run in one line."""
+    signed = state.signed
+    return RunSummary(
+        run=state.run,
+        title=state.definition.title,
+        business_date=state.times.business_date,
+        period=state.times.period.key,
+        result=state.result,
+        counts=state.counts,
+        signed_by=signed.by.actor.shown if signed else "",
+        signed_at=signed.by.at if signed else None,
+        last_at=state.last_at,
+    )
+
+
+def summaries(engine: Engine, keys: Iterable[RunKey]) -> list[RunSummary]:
+    """Return each of the runs in one line, in the order given."""
+    states = (fold(engine.store.events(key.id)) for key in keys)
+    return [summary_of(state) for state in states if state is not None]
+
+
+def today(engine: Engine, checklist: Checklist) -> Today:
+    """Return where `checklist` stands now. Reads the store; call it from a thread where a screen waits."""
+    date = engine.business_date(checklist)
+    times = times_of(checklist, date, engine.zone_of(checklist))
+    key = RunKey(checklist.id, times.period.key)
+    state = fold(engine.store.events(key.id))
+    earlier = [run for run in engine.store.runs(checklist.id, limit=3) if run.period < key.period]
+    last = next(iter(summaries(engine, earlier[:1])), None)
+    before = period_of(times.period.start - dt.timedelta(days=1), checklist.cadence)
+    return Today(
+        checklist=checklist,
+        run=key.id,
+        times=times,
+        standing=standing(times, engine.clock(), signed=state is not None and state.signed is not None),
+        current=summary_of(state) if state is not None else None,
+        last=last,
+        gap=last is not None and (last.period != before.key or last.signed_at is None),
+        monitoring=engine.day_of_monitoring(state) if state is not None else None,
+    )

@@ -1,0 +1,127 @@
+"""Writes events to the store from a thread of its own, and says plainly when one could not be saved."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import msgspec
+
+from opsconsole.contracts.store import Store, StoreUnavailable
+from opsconsole.engine.spill import Spill
+from opsconsole.model.events import Event, Stored
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+RETRIES = (0.05, 0.25, 1.0)
+"""Seconds to wait before each further attempt at a write that failed for now."""
+
+
+class NotSaved(Exception):  # noqa: N818
+    """An event is in memory, and in the spill file if that could be written, but not in the store yet."""
+
+    def __init__(self, cause: StoreUnavailable, spilled: Path | None) -> None:
+        where = f"kept in {spilled}" if spilled else "kept in memory only"
+        super().__init__(f"{cause}; {where}, and tried again")
+        self.cause = cause
+        self.spilled = spilled
+
+
+class _Waiting(msgspec.Struct):
+    event: Event
+    saved: "asyncio.Future[None]"
+
+
+class Recorder:
+    """The one way to the store for one run: what it has acknowledged is on disk.
+
+    Events that arrive while a transaction is under way go into the next one together.
+    """
+
+    def __init__(self, store: Store, run: str, spill: Spill) -> None:
+        self._store = store
+        self._run = run
+        self._spill = spill
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="opsconsole-store")
+        self._queue: list[_Waiting] = []
+        self._flushing: asyncio.Task[None] | None = None
+        self.unsaved: dict[str, Event] = {}
+        """Events that could not be saved so far, by id."""
+
+    async def append(self, event: Event) -> None:
+        """Return once `event` is durable.
+
+        Raises NotSaved where the store cannot be written for now, another StoreError where it refuses.
+        """
+        saved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Waiting(event, saved))
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush())
+        await asyncio.shield(saved)
+
+    async def append_after(self, events: Sequence[Event], after: int) -> list[Stored]:
+        """Compare-and-append (see Store.append): for what depends on nothing having come in between."""
+        return await self._call(self._store.append, list(events), after=after)
+
+    async def read(self, after: int) -> list[Stored]:
+        """Return the run's events beyond seq `after`."""
+        return await self._call(self._store.events, self._run, after=after)
+
+    async def retry_unsaved(self) -> int:
+        """Try again to save what could not be saved; return how many events are left."""
+        waiting = list(self.unsaved.values()) or await self._call(self._spill.read, self._run)
+        if waiting:
+            try:
+                await self._call(self._store.append, waiting)
+            except StoreUnavailable:
+                self.unsaved = {event.id: event for event in waiting}
+            else:
+                self.unsaved.clear()
+                await self._call(self._spill.clear, self._run)
+        return len(self.unsaved)
+
+    async def aclose(self) -> None:
+        """Finish what is being written."""
+        if self._flushing is not None:
+            await asyncio.wait({self._flushing})
+        self._thread.shutdown(wait=True)
+
+    async def _call(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *args, **kwargs))
+
+    async def _flush(self) -> None:
+        while self._queue:
+            batch, self._queue = self._queue, []
+            try:
+                await self._save([each.event for each in batch])
+            except Exception as error:  # noqa: BLE001 - handed to everybody who waits for the batch
+                for each in batch:
+                    if not each.saved.cancelled():
+                        each.saved.set_exception(error)
+                        each.saved.exception()
+            else:
+                for each in batch:
+                    if not each.saved.cancelled():
+                        each.saved.set_result(None)
+
+    async def _save(self, fresh: list[Event]) -> None:
+        """Save what could not be saved before ahead of what is new, so that the order stays that of the deeds."""
+        events = [*self.unsaved.values(), *fresh]
+        for wait in (*RETRIES, None):
+            try:
+                await self._call(self._store.append, events)
+            except StoreUnavailable as error:
+                if wait is not None:
+                    await asyncio.sleep(wait)
+                    continue
+                self.unsaved |= {event.id: event for event in events}
+                spilled = await self._call(self._spill.write, self._run, list(self.unsaved.values()))
+                raise NotSaved(error, spilled) from error
+            else:
+                if self.unsaved:
+                    self.unsaved.clear()
+                    await self._call(self._spill.clear, self._run)
+                return

@@ -1,0 +1,261 @@
+"""One open run: its state, what a person can do to it, and who wants to hear of it."""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Sequence
+
+from opsconsole.contracts.store import Conflict, Store
+from opsconsole.engine.changes import Change, Changed, Unsaved
+from opsconsole.engine.recorder import NotSaved, Recorder
+from opsconsole.engine.spill import Spill
+from opsconsole.model.checklists import Entry, EntryKind, Item
+from opsconsole.model.events import (
+    Actor,
+    Body,
+    Entered,
+    Event,
+    Filled,
+    Measured,
+    Noted,
+    Restored,
+    Signature,
+    Signed,
+    Skipped,
+    Statement,
+    Stored,
+    Ticked,
+    Tier,
+    Unticked,
+    Waived,
+)
+from opsconsole.model.judging import judge
+from opsconsole.model.outcomes import Outcome
+from opsconsole.model.readings import Judgement, Reading
+from opsconsole.model.runs import FoldError, ItemState, RunState, fold
+from opsconsole.model.signoff import hurdles, statement_of
+from opsconsole.model.values import Number, UnitError, Value, decimal_of, parse_quantity
+
+MAX_TEXT = 10_000
+"""Characters of a note, a reason or a field."""
+
+
+class ActionRefused(Exception):  # noqa: N818
+    """The action makes no sense here; the message says why."""
+
+
+def utc_now() -> dt.datetime:
+    """Return the present instant, to the microsecond, in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+class RunSession:
+    """A run that this process works on. Made by `Engine.open`; end it with `aclose`.
+
+    Every action returns when its event is durable, and only then does `state` show it.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        events: Sequence[Stored],
+        actor: Actor,
+        spill: Spill,
+        clock: Callable[[], dt.datetime] = utc_now,
+    ) -> None:
+        state = fold(events)
+        if state is None:
+            raise FoldError("a session needs a run that was opened")
+        self.state: RunState = state
+        self.actor = actor
+        self.clock = clock
+        self._store = store
+        self._recorder = Recorder(store, state.run, spill)
+        self._listeners: list[Callable[[Change], None]] = []
+
+    @property
+    def unsaved(self) -> int:
+        """How many events could not be saved so far."""
+        return len(self._recorder.unsaved)
+
+    def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
+        """Call `listener` in the event loop for every change; returns what ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    def announce(self, change: Change) -> None:
+        """Tell everybody who subscribed."""
+        for listener in tuple(self._listeners):
+            listener(change)
+
+    # --- events ------------------------------------------------------------------------------------
+
+    def _event(self, body: Body) -> Event:
+        return Event(id=str(uuid.uuid4()), run=self.state.run, at=self.clock(), actor=self.actor, body=body)
+
+    async def record(self, body: Body) -> None:
+        """Store one event, fold it, and announce it; raises NotSaved where it is not on disk yet."""
+        try:
+            await self._recorder.append(self._event(body))
+        except NotSaved as error:
+            self.announce(Unsaved(self.unsaved, str(error)))
+            raise
+        await self.refresh()
+
+    async def refresh(self) -> None:
+        """Take in what this and other processes have stored since."""
+        stored = await self._recorder.read(self.state.last_seq)
+        touched = set()
+        fresh = False
+        for each in stored:
+            if each.seq <= self.state.last_seq:
+                continue
+            self.state.apply(each)
+            fresh = True
+            touched.add(getattr(each.event.body, "item", ""))
+        if fresh:
+            self.announce(Changed(frozenset(touched - {""})))
+
+    async def retry_unsaved(self) -> int:
+        """Try again to save what could not be saved; return how many events are left."""
+        before = self.unsaved
+        left = await self._recorder.retry_unsaved()
+        if before or left:
+            self.announce(Unsaved(left, ""))
+        await self.refresh()
+        return left
+
+    async def aclose(self) -> None:
+        """Finish what is being written."""
+        await self._recorder.aclose()
+
+    # --- what a person does ------------------------------------------------------------------------
+
+    def _open_item(self, item: str) -> ItemState:
+        if self.state.signed is not None:
+            raise ActionRefused(f"{self.state.run} is signed: nothing about it can change")
+        state = self.state.items.get(item)
+        if state is None:
+            raise ActionRefused(f"{self.state.run} has no item '{item}'")
+        return state
+
+    async def tick(self, item: str) -> None:
+        """Confirm a manual item."""
+        state = self._open_item(item)
+        if not state.item.manual:
+            raise ActionRefused(f"{state.item.title} is measured, not ticked")
+        if state.ticked is None:
+            await self.record(Ticked(item))
+
+    async def untick(self, item: str) -> None:
+        """Take a tick back."""
+        if self._open_item(item).ticked is not None:
+            await self.record(Unticked(item))
+
+    async def enter(self, item: str, text: str) -> None:
+        """Enter a value as typed; it is judged against the latest reading."""
+        state = self._open_item(item)
+        if state.item.entry is None:
+            raise ActionRefused(f"{state.item.title} takes no entry")
+        value = typed_value(state.item.entry, text)
+        await self.record(Entered(item, value, text.strip(), self._judged_entry(state, value)))
+
+    def _judged_entry(self, state: ItemState, value: Value) -> Judgement:
+        item: Item = state.item
+        reading = Reading()
+        if item.measured:
+            latest = state.latest.get("")
+            if latest is None:
+                raise ActionRefused(f"{item.title} has nothing to compare with yet: measure it first")
+            reading = latest.body.reading or reading
+        if not item.require and not item.target:
+            return Judgement(Outcome.PASS, str(value))
+        return judge(reading, item.require, item.target, entry=value)
+
+    async def note(self, item: str, text: str) -> None:
+        """Write a note on an item, or on the run where `item` is empty."""
+        if item:
+            self._open_item(item)
+        elif self.state.signed is not None:
+            raise ActionRefused(f"{self.state.run} is signed: nothing about it can change")
+        await self.record(Noted(item, written(text)))
+
+    async def skip(self, item: str, reason: str) -> None:
+        """Declare an item not applicable."""
+        self._open_item(item)
+        await self.record(Skipped(item, written(reason)))
+
+    async def waive(self, item: str, reason: str, expires: dt.date) -> None:
+        """Accept an item that is not green, until and including the business date `expires`."""
+        self._open_item(item)
+        if expires < self.state.times.business_date:
+            raise ActionRefused(f"a waiver until {expires} has already expired")
+        await self.record(Waived(item, written(reason), expires))
+
+    async def restore(self, item: str) -> None:
+        """Take a skip or a waiver back."""
+        state = self._open_item(item)
+        if state.skipped is not None or state.waiver is not None:
+            await self.record(Restored(item))
+
+    async def fill(self, field: str, text: str) -> None:
+        """Write one of the free texts of the day's sheet."""
+        if self.state.signed is not None:
+            raise ActionRefused(f"{self.state.run} is signed: nothing about it can change")
+        if field not in {each.id for each in self.state.definition.fields}:
+            raise ActionRefused(f"{self.state.run} has no field '{field}'")
+        await self.record(Filled(field, written(text)))
+
+    # --- sign-off ----------------------------------------------------------------------------------
+
+    def statement(self) -> Statement:
+        """Return exactly what would be signed now; raise ActionRefused where something is still to be done."""
+        if self.state.signed is not None:
+            raise ActionRefused(f"{self.state.run} is signed already")
+        if self.unsaved:
+            raise ActionRefused(f"{self.unsaved} events are not saved yet: nothing can be signed before they are")
+        open_hurdles = hurdles(self.state)
+        if open_hurdles:
+            raise ActionRefused("\n".join(each.text for each in open_hurdles))
+        return statement_of(self.state, self.actor, store_id=self._store.store_id, signed_at=self.clock())
+
+    async def sign(self, statement: Statement, signature: Signature | None = None) -> None:
+        """Sign exactly `statement`; raises Conflict where the run has changed since it was made.
+
+        Without a `signature` it is attributed to the login, which is no proof of who it was.
+        """
+        self.statement()
+        body = Signed(statement=statement, signature=signature or Signature(Tier.ATTRIBUTED))
+        try:
+            await self._recorder.append_after([self._event(body)], statement.head_seq)
+        except Conflict:
+            await self.refresh()
+            raise
+        await self.refresh()
+
+    async def measured(self, body: Measured) -> None:
+        """Record one attempt of a measurement."""
+        await self.record(body)
+
+
+def written(text: str) -> str:
+    """Return `text` without surrounding white space; raise ActionRefused where nothing or too much is left."""
+    clean = text.strip()
+    if not clean:
+        raise ActionRefused("some words are needed here")
+    if len(clean) > MAX_TEXT:
+        raise ActionRefused(f"{len(clean):,} characters are too many; {MAX_TEXT:,} are kept")
+    return clean
+
+
+def typed_value(entry: Entry, text: str) -> Value:
+    """Return what `text` means for `entry`: a bare number has the entry's own unit."""
+    clean = written(text)
+    if entry.kind is EntryKind.TEXT:
+        return clean
+    bare = decimal_of(clean)
+    if bare is not None:
+        return Number(bare, entry.unit)
+    try:
+        return parse_quantity(clean).number
+    except UnitError as error:
+        raise ActionRefused(str(error)) from error

@@ -1,0 +1,189 @@
+"""The definition of a checklist: what a TOML file says, and what a run keeps of it.
+
+The same structs are decoded from TOML, written into the event that opens a run, and hashed, so that an edited
+checklist shows in the record.
+"""
+
+import re
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from opsconsole.model.conditions import Condition
+from opsconsole.model.outcomes import Outcome
+from opsconsole.model.values import Duration, Unit
+
+ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
+"""Names of checklists, items, fields and sources: safe in a path, a shell and a URL."""
+
+
+class Cadence(StrEnum):
+    """How often a checklist is run."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    QUARTERLY = "quarterly"
+
+
+class Due(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a checklist has to be done, in its own time zone."""
+
+    at: str = "08:00"
+    """Local time of day, `HH:MM`."""
+    days: str = "Mon..Sun"
+    """Weekdays (`Mon..Fri`, `Mon,Thu`), the n-th of the month (`Mon#1`) or days of the month (`1`, `15`)."""
+    timezone: str = "local"
+    """An IANA name, or `local` for the zone of the host."""
+    grace: Duration = Duration.parse("2 h")
+    """How long after `at` it becomes overdue."""
+
+
+class Covers(StrEnum):
+    """Which day the data of a scheduled collection belongs to."""
+
+    SAME_DAY = "same-day"
+    PREVIOUS_DAY = "previous-day"
+
+
+class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The job that the checklist looks after: gives queries `:scheduled`, `:covered_date` and `:month`."""
+
+    at: str
+    """Local time of day at which the job starts, `HH:MM`."""
+    covers: Covers = Covers.SAME_DAY
+
+
+class Qualification(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """So many consecutive passing runs are asked for before the system goes into production."""
+
+    days: int
+
+
+class Escalation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What helps when an item is not green."""
+
+    runbook: str = ""
+    """Name of a runbook beside the checklist, without `.md`."""
+    escalate: str = ""
+    """Whom to tell, in the words of the procedure (`L1`)."""
+
+
+class EntryKind(StrEnum):
+    """What an operator types into an entry."""
+
+    NUMBER = "number"
+    TEXT = "text"
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A value that the operator reads somewhere and types in; it is judged as `entry`."""
+
+    label: str
+    kind: EntryKind = EntryKind.NUMBER
+    unit: Unit = Unit.COUNT
+    """What a bare number means; `30 s` and the like are understood anyway."""
+
+
+class RetryOn(StrEnum):
+    """Which outcomes are worth another attempt."""
+
+    ERROR = "error"
+    FAIL = "fail"
+
+
+class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Another attempt before the outcome counts; every attempt is recorded."""
+
+    times: int = 1
+    delay: Duration = Duration.parse("2 s")
+    on: tuple[RetryOn, ...] = (RetryOn.ERROR,)
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of a checklist: a live check, an entry, or a manual tick."""
+
+    id: str
+    title: str
+    refs: tuple[str, ...] = ()
+    """The controls or procedure steps it serves."""
+    help: str = ""
+    probe: str = ""
+    """The kind of probe that measures it; empty for entries without a reference and for manual items."""
+    options: dict[str, Any] = {}
+    """What the probe is told; checked against the probe's own struct when the checklist is loaded."""
+    entry: Entry | None = None
+    manual: bool = False
+    require: tuple[Condition, ...] = ()
+    target: tuple[Condition, ...] = ()
+    on_empty: Outcome | None = None
+    on_timeout: Outcome = Outcome.ERROR
+    skip_when: tuple[str, ...] = ()
+    """Reasons of problems that make the item SKIPPED instead of ERROR, such as `not-booted-with-systemd`."""
+    on_fail: Escalation = Escalation()
+    requires: tuple[str, ...] = ()
+    for_each: tuple[str, ...] = ()
+    """Targets, each measured and judged; `{target}` in the options and `:target` in a query stand for them."""
+    retry: Retry | None = None
+    timeout: Duration = Duration.parse("10 s")
+    minutes: int = 0
+    """Minutes that a person needs for it."""
+    priority: str = ""
+
+    @property
+    def measured(self) -> bool:
+        """Whether a probe measures it."""
+        return bool(self.probe)
+
+
+class Section(msgspec.Struct, frozen=True):
+    """Items under one heading."""
+
+    title: str
+    items: tuple[Item, ...]
+
+
+class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A free text of the day's sheet, such as its notes or action items."""
+
+    id: str
+    title: str
+    help: str = ""
+    required: bool = False
+    """Whether the sign-off waits for it, `none` being an answer."""
+
+
+class Checklist(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A definition, never a result."""
+
+    id: str
+    """The name of its file, without `.toml`."""
+    title: str
+    system: str = ""
+    help: str = ""
+    cadence: Cadence = Cadence.DAILY
+    due: Due = Due()
+    schedule: Schedule | None = None
+    qualification: Qualification | None = None
+    sections: tuple[Section, ...] = ()
+    fields: tuple[Field, ...] = ()
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """All items in order."""
+        return tuple(item for section in self.sections for item in section.items)
+
+
+def substituted(options: Any, target: str) -> Any:
+    """Return `options` with `{target}` filled in wherever a text holds it, the `query` of a probe excepted.
+
+    A query gets its target as the parameter `:target`: a text put into SQL would be an injection.
+    """
+    if isinstance(options, str):
+        return options.replace("{target}", target)
+    if isinstance(options, dict):
+        return {key: each if key == "query" else substituted(each, target) for key, each in options.items()}
+    if isinstance(options, list | tuple):
+        return [substituted(each, target) for each in options]
+    return options

@@ -1,0 +1,64 @@
+"""How structs of the model become plain JSON values and come back, without a float on the way."""
+
+import hashlib
+from typing import Any, TypeVar
+
+import msgspec
+import rfc8785
+
+from opsconsole.model.checklists import Checklist
+from opsconsole.model.conditions import Condition, parse_condition
+from opsconsole.model.values import Duration
+
+T = TypeVar("T")
+
+
+def _encoded(value: Any) -> Any:
+    if isinstance(value, Condition | Duration):
+        return value.text
+    raise NotImplementedError(f"{type(value).__name__} has no plain form")
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as dicts, lists, strings, ints, booleans and None; a Decimal becomes a string."""
+    return msgspec.to_builtins(value, enc_hook=_encoded, str_keys=True)
+
+
+def canonical(value: Any) -> bytes:
+    """Return the canonical JSON (RFC 8785) of a struct: the bytes that are hashed and stored.
+
+    Raises ValueError where it holds a float or an integer beyond 2^53, which do not survive canonical JSON.
+    """
+    document = plain(value)
+    _refuse_floats(document)
+    return rfc8785.dumps(document)
+
+
+def _refuse_floats(value: Any) -> None:
+    if isinstance(value, float):
+        raise ValueError(f"{value!r} is a float; numbers of a record are decimals")  # noqa: TRY004
+    if isinstance(value, dict):
+        for each in value.values():
+            _refuse_floats(each)
+    elif isinstance(value, list):
+        for each in value:
+            _refuse_floats(each)
+
+
+def decoded(document: bytes, kind: type[T]) -> T:
+    """Return the struct that `document` (JSON) holds; raise msgspec.ValidationError where it is another."""
+    return msgspec.json.decode(document, type=kind, dec_hook=dec_hook)
+
+
+def dec_hook(kind: type, value: Any) -> Any:
+    """Turn plain JSON values into the model's own types; raises ValueError with what was meant."""
+    if kind is Condition:
+        return parse_condition(value)
+    if kind is Duration:
+        return Duration.parse(value)
+    raise NotImplementedError(f"{kind.__name__} cannot be read")
+
+
+def definition_hash(checklist: Checklist) -> str:
+    """Return the SHA-256 of a definition in hexadecimal: equal for files that say the same."""
+    return hashlib.sha256(canonical(checklist)).hexdigest()

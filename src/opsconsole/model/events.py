@@ -1,0 +1,229 @@
+"""What happens in a run, one struct for each kind of event. A run is the fold of its events (see `runs.py`)."""
+
+import datetime as dt
+from enum import StrEnum
+
+import msgspec
+
+from opsconsole.model.calendar import Times
+from opsconsole.model.checklists import Checklist
+from opsconsole.model.outcomes import Outcome, Result
+from opsconsole.model.readings import Judgement, Problem, Reading
+from opsconsole.model.values import Number, Value
+
+
+class Via(StrEnum):
+    """Through which front end something was done."""
+
+    CONSOLE = "console"
+    HEADLESS = "headless"
+    COMMAND = "command"
+
+
+class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who did it: the account that the system knows, which is an attribution and no proof."""
+
+    login: str
+    name: str = ""
+    """Printed name, from the account's GECOS field."""
+    host: str = ""
+    via: Via = Via.COMMAND
+
+    @property
+    def shown(self) -> str:
+        """`Printed Name (login)`, or the login alone."""
+        return f"{self.name} ({self.login})" if self.name and self.name != self.login else self.login
+
+
+class Opened(msgspec.Struct, frozen=True, tag="opened", kw_only=True):
+    """A run was opened: its dates and the whole definition it follows."""
+
+    times: Times
+    definition: Checklist
+    definition_hash: str
+    version: str
+    """Of opsconsole."""
+
+
+class Redefined(msgspec.Struct, frozen=True, tag="redefined", kw_only=True):
+    """The checklist was edited while its run was open; what follows was measured by the new definition."""
+
+    definition: Checklist
+    definition_hash: str
+
+
+class Measured(msgspec.Struct, frozen=True, tag="measured", kw_only=True, omit_defaults=True):
+    """One attempt to measure an item, or one of its targets, and what it was judged to be."""
+
+    item: str
+    judgement: Judgement
+    started_at: dt.datetime
+    elapsed: Number
+    """Seconds."""
+    target: str = ""
+    attempt: int = 1
+    """Within one pass: 2 for the first retry."""
+    final: bool = True
+    """False where another attempt follows because the item asks for retries."""
+    reading: Reading | None = None
+    problem: Problem | None = None
+
+
+class Ticked(msgspec.Struct, frozen=True, tag="ticked"):
+    """A person confirmed a manual item."""
+
+    item: str
+
+
+class Unticked(msgspec.Struct, frozen=True, tag="unticked"):
+    """A person took a tick back."""
+
+    item: str
+
+
+class Entered(msgspec.Struct, frozen=True, tag="entered", omit_defaults=True):
+    """A person typed a value, which was judged against the latest reading."""
+
+    item: str
+    value: Value
+    text: str
+    """What was typed."""
+    judgement: Judgement
+
+
+class Noted(msgspec.Struct, frozen=True, tag="noted"):
+    """A person wrote a note on an item, or on the run where `item` is empty."""
+
+    item: str
+    text: str
+
+
+class Skipped(msgspec.Struct, frozen=True, tag="skipped"):
+    """A person declared an item not applicable."""
+
+    item: str
+    reason: str
+
+
+class Waived(msgspec.Struct, frozen=True, tag="waived", omit_defaults=True):
+    """A person accepted an item that is not green, until a date."""
+
+    item: str
+    reason: str
+    expires: dt.date
+    """The last business date that the waiver holds for."""
+    author: str = ""
+    """Who waived it, where the waiver was carried over from an earlier run."""
+    origin: str = ""
+    """The run in which it was given, where it was carried over."""
+
+
+class Restored(msgspec.Struct, frozen=True, tag="restored"):
+    """A person took a skip or a waiver back."""
+
+    item: str
+
+
+class Filled(msgspec.Struct, frozen=True, tag="filled"):
+    """A person wrote one of the free texts of the day's sheet."""
+
+    field: str
+    text: str
+
+
+class Meaning(StrEnum):
+    """What a signature says."""
+
+    PERFORMED = "performed"
+    REVIEWED = "reviewed"
+    APPROVED = "approved"
+
+
+class Tier(StrEnum):
+    """How strongly a signature binds its signer; shown wherever the signature is."""
+
+    ATTRIBUTED = "attributed"
+    """To the login only: no key, no proof."""
+    SIGNED = "signed"
+    HARDWARE = "hardware-signed"
+
+
+class Signature(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What binds the statement to its signer; empty for an attributed sign-off."""
+
+    tier: Tier
+    principal: str = ""
+    armored: str = ""
+    """The SSHSIG block, where there is one."""
+
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """Exactly what is signed. The signer is shown all of it first."""
+
+    schema: str = "opsconsole.statement.v1"
+    store_id: str
+    run: str
+    checklist: str
+    definition_hash: str
+    business_date: dt.date
+    result: Result
+    counts: dict[Outcome, int]
+    head_seq: int
+    """The last event of the store that the statement covers."""
+    head_hash: str
+    meaning: Meaning
+    login: str
+    name: str
+    host: str
+    signed_at: dt.datetime
+    timezone: str
+    utc_offset: str
+
+
+class Signed(msgspec.Struct, frozen=True, tag="signed", kw_only=True):
+    """A person signed the run off; from here only amendments are added."""
+
+    statement: Statement
+    signature: Signature
+
+
+Body = (
+    Opened
+    | Redefined
+    | Measured
+    | Ticked
+    | Unticked
+    | Entered
+    | Noted
+    | Skipped
+    | Waived
+    | Restored
+    | Filled
+    | Signed
+)
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happened, as it is written down."""
+
+    id: str
+    """A UUID made by the writer: the same event sent twice is stored once."""
+    run: str
+    at: dt.datetime
+    """UTC, by the writer's clock."""
+    actor: Actor
+    body: Body
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """An event in its place in the chain."""
+
+    seq: int
+    event: Event
+    prev: str
+    hash: str
+
+
+def kind_of(body: Body) -> str:
+    """Return the tag that names the kind of event, such as `measured`."""
+    return str(body.__struct_config__.tag)

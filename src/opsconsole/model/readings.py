@@ -1,0 +1,81 @@
+"""What a probe brings back, and what judging makes of it."""
+
+from enum import StrEnum
+
+import msgspec
+
+from opsconsole.model.outcomes import Outcome
+from opsconsole.model.values import Value
+
+
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Raw text that backs a reading: hostile until a front end has made it visible."""
+
+    title: str
+    text: str
+    truncated: bool = False
+
+
+class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A table, measures, or both, with the evidence they were taken from."""
+
+    measures: dict[str, Value] = {}
+    """Single named values: `value`, `count`, `age`, `available` …"""
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[Value, ...], ...] = ()
+    """One tuple for each row, as long as `columns`."""
+    label: str = ""
+    """The column that names a row in explanations; the first text column where empty."""
+    truncated: bool = False
+    """Rows were left out: neither their number nor all of them can be judged."""
+    evidence: tuple[Evidence, ...] = ()
+    command: str = ""
+    """A command line that shows the same, without secrets."""
+
+    @property
+    def tabular(self) -> bool:
+        """Whether the reading is a table, be it an empty one."""
+        return bool(self.columns)
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why something could not be measured, for a person: the cause and what to do about it."""
+
+    reason: str
+    """A stable code in kebab case: `no-permission`, `timeout`, `not-booted-with-systemd` …"""
+    cause: str
+    hint: str = ""
+
+
+class Level(StrEnum):
+    """How much a condition weighs: a broken requirement fails the item, a broken target warns."""
+
+    REQUIRE = "require"
+    TARGET = "target"
+
+
+class Verdict(StrEnum):
+    """Whether a condition holds of a reading."""
+
+    HOLDS = "holds"
+    NEAR = "near"
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What became of one condition, explained in words."""
+
+    condition: str
+    level: Level
+    verdict: Verdict
+    text: str
+
+
+class Judgement(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The outcome of an item with the findings that led to it."""
+
+    outcome: Outcome
+    summary: str = ""
+    """One line that says what was seen, or what is wrong."""
+    findings: tuple[Finding, ...] = ()

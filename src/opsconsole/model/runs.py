@@ -1,0 +1,317 @@
+"""A run as the fold of its events: nothing about it is stored that cannot be recomputed from them."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from opsconsole.model.calendar import Times
+from opsconsole.model.checklists import Checklist, Item
+from opsconsole.model.events import (
+    Actor,
+    Entered,
+    Filled,
+    Meaning,
+    Measured,
+    Noted,
+    Opened,
+    Redefined,
+    Restored,
+    Signed,
+    Skipped,
+    Stored,
+    Ticked,
+    Unticked,
+    Waived,
+)
+from opsconsole.model.outcomes import Outcome, Result, result_of, worst
+from opsconsole.model.readings import Judgement
+
+
+class FoldError(ValueError):
+    """The events are no run: the first is not `opened`, or they belong to several runs."""
+
+
+@dataclass(frozen=True)
+class By:
+    """Who did something, and when."""
+
+    actor: Actor
+    at: dt.datetime
+
+
+@dataclass(frozen=True)
+class Note:
+    """A note as it was written; later ones never replace earlier ones."""
+
+    text: str
+    by: By
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One measurement of an item in its place in the chain."""
+
+    seq: int
+    body: Measured
+    by: By
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What an operator entered, and its judgement."""
+
+    body: Entered
+    by: By
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """Why an item that is not green is accepted, by whom, until when."""
+
+    body: Waived
+    by: By
+
+    @property
+    def author(self) -> str:
+        """Who gave it, also where it was carried over from an earlier run."""
+        return self.body.author or self.by.actor.shown
+
+
+@dataclass
+class ItemState:
+    """Everything that happened to one item of a run."""
+
+    item: Item
+    section: str
+    attempts: list[Attempt] = field(default_factory=list)
+    ticked: By | None = None
+    typed: Typed | None = None
+    notes: list[Note] = field(default_factory=list)
+    skipped: Note | None = None
+    waiver: Waiver | None = None
+
+    @property
+    def latest(self) -> dict[str, Attempt]:
+        """The last attempt for each target (`""` for an item without targets), in the order first measured."""
+        return {attempt.body.target: attempt for attempt in self.attempts}
+
+    @property
+    def measured_outcome(self) -> Outcome:
+        """What the item came to by itself, before a person skipped or waived it."""
+        if self.item.manual:
+            return Outcome.PASS if self.ticked else Outcome.PENDING
+        if self.item.entry is not None:
+            measured = {each.body.judgement.outcome for each in self.latest.values()}
+            unseen = measured & {Outcome.ERROR, Outcome.BLOCKED}
+            if unseen:
+                return worst(unseen)
+            return self.typed.body.judgement.outcome if self.typed else Outcome.PENDING
+        latest = self.latest
+        if any(target not in latest for target in self.item.for_each):
+            return Outcome.PENDING
+        return worst(each.body.judgement.outcome for each in latest.values())
+
+    @property
+    def outcome(self) -> Outcome:
+        """What counts: a skip or waiver covers everything but a pass."""
+        measured = self.measured_outcome
+        if self.skipped is not None:
+            return Outcome.SKIPPED
+        if self.waiver is not None and measured is not Outcome.PASS:
+            return Outcome.WAIVED
+        return measured
+
+    @property
+    def judgements(self) -> dict[str, Judgement]:
+        """The judgement in force for each target; of an entry, that of what was typed."""
+        found = {target: attempt.body.judgement for target, attempt in self.latest.items()}
+        if self.typed is not None and self.measured_outcome not in {Outcome.ERROR, Outcome.BLOCKED}:
+            found[""] = self.typed.body.judgement
+        return found
+
+    @property
+    def summary(self) -> str:
+        """One line on what was seen or is wrong; raw text of the source may be in it."""
+        if self.skipped is not None:
+            return f"skipped: {self.skipped.text}"
+        own = self._measured_summary()
+        if self.outcome is Outcome.WAIVED and self.waiver is not None:
+            waived = f"waived until {self.waiver.body.expires}: {self.waiver.body.reason}"
+            return f"{waived} ({own})" if own else waived
+        return own
+
+    def _measured_summary(self) -> str:
+        if self.item.manual:
+            return f"ticked by {self.ticked.actor.shown}" if self.ticked else "to be ticked"
+        judgements = self.judgements
+        if self.measured_outcome is Outcome.PENDING and self.item.entry is not None:
+            return f"to be entered: {self.item.entry.label}"
+        if not judgements:
+            return "not measured yet"
+        if not self.item.for_each:
+            return next(iter(judgements.values())).summary
+        outcome = self.measured_outcome
+        telling = {target: each for target, each in judgements.items() if each.outcome is outcome}
+        named = "; ".join(f"{target}: {each.summary}" for target, each in telling.items())
+        return f"all {len(judgements)} pass" if outcome is Outcome.PASS and len(judgements) > 1 else named
+
+    @property
+    def explained(self) -> bool:
+        """Whether a person wrote why it is as it is: a note, or the reason of a skip or waiver."""
+        return bool(self.notes) or self.skipped is not None or self.waiver is not None
+
+
+@dataclass(frozen=True)
+class SignOff:
+    """A signature in its place in the chain."""
+
+    seq: int
+    body: Signed
+    by: By
+
+
+@dataclass
+class RunState:
+    """One checklist for one period, as its events tell."""
+
+    run: str
+    times: Times
+    definition: Checklist
+    definition_hash: str
+    opened: By
+    items: dict[str, ItemState]
+    redefinitions: list[By] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    fields: dict[str, Note] = field(default_factory=dict)
+    signatures: list[SignOff] = field(default_factory=list)
+    retired: dict[str, ItemState] = field(default_factory=dict)
+    """Items that an edit of the checklist removed while the run was open, with what had happened to them."""
+    operators: list[Actor] = field(default_factory=list)
+    """Everybody who did something by hand, in order of appearance."""
+    last_seq: int = 0
+    last_at: dt.datetime | None = None
+    head_hash: str = ""
+    """Hash of the run's last event."""
+
+    @property
+    def signed(self) -> SignOff | None:
+        """The sign-off that closed the run."""
+        return next((each for each in self.signatures if each.body.statement.meaning is Meaning.PERFORMED), None)
+
+    @property
+    def counts(self) -> dict[Outcome, int]:
+        """How many items have each outcome; only those that occur."""
+        found = dict.fromkeys(Outcome, 0)
+        for state in self.items.values():
+            found[state.outcome] += 1
+        return {outcome: count for outcome, count in found.items() if count}
+
+    @property
+    def result(self) -> Result:
+        """What the run came to so far; of a signed one, what was signed."""
+        if self.signed is not None:
+            return self.signed.body.statement.result
+        return result_of(state.outcome for state in self.items.values())
+
+    def apply(self, stored: Stored) -> None:
+        """Take in the next event of the run."""
+        event = stored.event
+        if event.run != self.run:
+            raise FoldError(f"an event of {event.run} stands among those of {self.run}")
+        by = By(event.actor, event.at)
+        self.last_seq, self.last_at, self.head_hash = stored.seq, event.at, stored.hash
+        match event.body:
+            case Opened():
+                raise FoldError(f"{self.run} was opened twice")
+            case Redefined(definition=definition, definition_hash=definition_hash):
+                self._redefine(definition, definition_hash, by)
+            case Signed() as body:
+                self.signatures.append(SignOff(stored.seq, body, by))
+            case Filled(field=name, text=text):
+                self.fields[name] = Note(text, by)
+            case Noted(item="", text=text):
+                self.notes.append(Note(text, by))
+            case Measured() as body:
+                state = self._state(body.item)
+                state.attempts.append(Attempt(stored.seq, body, by))
+            case body:
+                _apply_to_item(self._state(body.item), body, by)
+        if not isinstance(event.body, Measured | Redefined) and event.actor not in self.operators:
+            self.operators.append(event.actor)
+
+    def _state(self, item: str) -> ItemState:
+        state = self.items.get(item) or self.retired.get(item)
+        if state is None:
+            raise FoldError(f"{self.run} has no item '{item}'")
+        return state
+
+    def _redefine(self, definition: Checklist, definition_hash: str, by: By) -> None:
+        known = {**self.retired, **self.items}
+        self.definition, self.definition_hash = definition, definition_hash
+        self.redefinitions.append(by)
+        self.items = {}
+        for name, fresh in _states(definition).items():
+            before = known.pop(name, None)
+            self.items[name] = fresh if before is None else _carried(before, fresh)
+        self.retired = known
+
+
+def _carried(before: ItemState, fresh: ItemState) -> ItemState:
+    """Keep what happened to an item whose definition changed; what no longer fits is not counted any more.
+
+    A reading that was judged by other conditions is history, not the item's present outcome.
+    """
+    if before.item == fresh.item:
+        before.section = fresh.section
+        return before
+    fresh.notes = before.notes
+    fresh.skipped, fresh.waiver = before.skipped, before.waiver
+    return fresh
+
+
+def _apply_to_item(
+    state: ItemState, body: Ticked | Unticked | Entered | Noted | Skipped | Waived | Restored, by: By
+) -> None:
+    match body:
+        case Ticked():
+            state.ticked = by
+        case Unticked():
+            state.ticked = None
+        case Entered():
+            state.typed = Typed(body, by)
+        case Noted(text=text):
+            state.notes.append(Note(text, by))
+        case Skipped(reason=reason):
+            state.skipped = Note(reason, by)
+        case Waived():
+            state.waiver = Waiver(body, by)
+        case Restored():
+            state.skipped = state.waiver = None
+
+
+def _states(definition: Checklist) -> dict[str, ItemState]:
+    return {item.id: ItemState(item, section.title) for section in definition.sections for item in section.items}
+
+
+def fold(events: Iterable[Stored]) -> RunState | None:
+    """Return the state of the run that `events` tell, None where there are none; raise FoldError for others."""
+    state: RunState | None = None
+    for stored in events:
+        if state is not None:
+            state.apply(stored)
+            continue
+        body = stored.event.body
+        if not isinstance(body, Opened):
+            raise FoldError(f"{stored.event.run} does not begin with its opening")
+        state = RunState(
+            run=stored.event.run,
+            times=body.times,
+            definition=body.definition,
+            definition_hash=body.definition_hash,
+            opened=By(stored.event.actor, stored.event.at),
+            items=_states(body.definition),
+            last_seq=stored.seq,
+            last_at=stored.event.at,
+            head_hash=stored.hash,
+        )
+    return state

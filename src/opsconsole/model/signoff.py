@@ -1,0 +1,90 @@
+"""What stands between a run and its sign-off, and exactly what is signed."""
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from opsconsole.model.events import Actor, Meaning, Statement
+from opsconsole.model.outcomes import UNMEASURED, Outcome
+from opsconsole.model.runs import RunState
+
+
+class Hurdle(msgspec.Struct, frozen=True):
+    """One thing to do before the run can be signed."""
+
+    item: str
+    """Its id; empty where a field of the day's sheet is meant."""
+    field: str
+    text: str
+
+
+def hurdles(state: RunState) -> tuple[Hurdle, ...]:
+    """Return what is still to be done, in the order of the checklist; nothing means that it can be signed."""
+    found = []
+    for name, item in state.items.items():
+        outcome = item.outcome
+        if outcome in UNMEASURED:
+            what = "could not be measured" if outcome is Outcome.ERROR else "is still pending"
+            advice = "measure it again, or skip or waive it with a reason"
+            if outcome is Outcome.PENDING and (item.item.manual or item.item.entry is not None):
+                advice = "tick it" if item.item.manual else "enter its value"
+                advice += ", or skip it with a reason"
+            found.append(Hurdle(name, "", f"{item.item.title} {what}: {advice}"))
+        elif outcome is not Outcome.PASS and not item.explained and not _explains_itself(item.outcome, state, name):
+            found.append(Hurdle(name, "", f"{item.item.title} is {outcome}: it needs a note"))
+    for field in state.definition.fields:
+        if field.required and field.id not in state.fields:
+            found.append(Hurdle("", field.id, f"'{field.title}' is to be filled in ('none' is an answer)"))
+    return tuple(found)
+
+
+def _explains_itself(outcome: Outcome, state: RunState, name: str) -> bool:
+    """Return whether the program skipped the item itself and recorded the reason (no systemd in the demo)."""
+    attempts = state.items[name].latest.values()
+    return outcome is Outcome.SKIPPED and any(each.body.problem is not None for each in attempts)
+
+
+def count_words(counts: dict[Outcome, int]) -> str:
+    """Return `23 pass, 1 warn, 1 waived`, worst last."""
+    order = (
+        Outcome.PASS,
+        Outcome.WARN,
+        Outcome.FAIL,
+        Outcome.ERROR,
+        Outcome.BLOCKED,
+        Outcome.WAIVED,
+        Outcome.SKIPPED,
+        Outcome.PENDING,
+    )
+    return ", ".join(f"{counts[each]} {each.lower()}" for each in order if counts.get(each)) or "no items"
+
+
+def statement_of(
+    state: RunState,
+    actor: Actor,
+    *,
+    store_id: str,
+    signed_at: dt.datetime,
+    meaning: Meaning = Meaning.PERFORMED,
+) -> Statement:
+    """Return what `actor` signs now: the run as it stands, bound to its store and its last event."""
+    local = signed_at.astimezone(ZoneInfo(state.times.timezone))
+    return Statement(
+        store_id=store_id,
+        run=state.run,
+        checklist=state.definition.id,
+        definition_hash=state.definition_hash,
+        business_date=state.times.business_date,
+        result=state.result,
+        counts=state.counts,
+        head_seq=state.last_seq,
+        head_hash=state.head_hash,
+        meaning=meaning,
+        login=actor.login,
+        name=actor.name or actor.login,
+        host=actor.host,
+        signed_at=signed_at,
+        timezone=state.times.timezone,
+        utc_offset=local.strftime("%z"),
+    )

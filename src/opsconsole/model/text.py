@@ -1,0 +1,41 @@
+"""Makes hostile text harmless to look at: what probes bring back may hold anything."""
+
+import unicodedata
+
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories that steer a terminal, hide or reorder text: control, format, surrogate, private use,
+unassigned, line and paragraph separators."""
+
+_TAB_STOP = 8
+_ASCII = 0x7F
+
+
+def _escaped(char: str) -> str:
+    if unicodedata.category(char) not in _UNSAFE:
+        return char
+    return (
+        char.encode("unicode_escape", "surrogatepass").decode("ascii")
+        if ord(char) > _ASCII
+        else f"\\x{ord(char):02x}"
+    )
+
+
+def visible(text: str) -> str:
+    r"""Return `text` as one line in which every character that could steer a terminal is spelled out.
+
+    ESC becomes `\x1b`, a newline `\x0a`, RIGHT-TO-LEFT OVERRIDE `\u202e`. The raw text stays in the store only.
+    """
+    if text.isprintable():
+        return text
+    return "".join(map(_escaped, text))
+
+
+def visible_lines(text: str) -> list[str]:
+    """Return the lines of `text`, each made visible, with tabs expanded; at least one line."""
+    normal = text.replace("\r\n", "\n").expandtabs(_TAB_STOP)
+    return [visible(line) for line in normal.removesuffix("\n").split("\n")]
+
+
+def shortened(text: str, width: int, ellipsis: str = "...") -> str:
+    """Return `text` cut to `width` characters, the cut shown by `ellipsis`."""
+    return text if len(text) <= width else text[: max(0, width - len(ellipsis))] + ellipsis
