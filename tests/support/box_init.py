@@ -19,6 +19,8 @@ PERSISTENT_SINCE = 3 * 86400
 """How many seconds ago the timers with `Persistent=true` last ran."""
 DROPPED = ("sys_module", "sys_time", "sys_rawio", "syslog")
 """Capabilities that reach beyond namespaces: modules, the clock, devices and the kernel's log are this machine's."""
+USER, UID = "operator", 61234
+"""An ordinary user without rights, who exists because D-Bus turns away users whom it does not know."""
 SYSTEMD = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 
 
@@ -70,13 +72,16 @@ def furnish(root: Path, units: Path) -> None:
     (root / "etc/hostname").write_text("ops01\n", encoding="ascii")
     (root / "etc/machine-id").write_text("", encoding="ascii")
     (root / "var/lib/dbus/machine-id").unlink(missing_ok=True)
+    for name, line in (("passwd", f"{USER}:x:{UID}:{UID}::/:/bin/sh"), ("group", f"{USER}:x:{UID}:")):
+        with (root / "etc" / name).open("a", encoding="ascii") as accounts:
+            accounts.write(line + "\n")
     for stale in ("var/log/journal", "etc/systemd/system", "etc/systemd/journald.conf.d"):
         shutil.rmtree(root / stale, ignore_errors=True)
     (root / "var/log/journal").mkdir(parents=True)
     (root / "etc/tmpfiles.d").mkdir(exist_ok=True)
     (root / "etc/tmpfiles.d/tmp.conf").unlink(missing_ok=True)
     (root / "etc/tmpfiles.d/tmp.conf").symlink_to("/dev/null")  # it would clean what is mounted below /tmp
-    shutil.copytree(units, root / "etc/systemd/system")
+    shutil.copytree(units, root / "etc/systemd/system", symlinks=True)
     stamps = root / "var/lib/systemd/timers"
     stamps.mkdir(parents=True, exist_ok=True)
     last = time.time() - PERSISTENT_SINCE

@@ -152,9 +152,7 @@ def _cannot_start(program: str, cwd: str, error: OSError | ValueError) -> Cannot
         return CannotStartError("failed", f"the directory {cwd} cannot be entered: {error.strerror}")
     if isinstance(error, FileNotFoundError):
         if os.path.exists(program):  # noqa: PTH110
-            return CannotStartError(
-                "failed", f"the interpreter named in the first line of {program} is missing"
-            )
+            return CannotStartError("failed", f"the interpreter named in the first line of {program} is missing")
         return CannotStartError("not-found", f"there is no program {program}")
     if isinstance(error, PermissionError):
         return CannotStartError("not-executable", f"{program} may not be executed")

@@ -37,6 +37,11 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     target: str = ""
     """The target of `for_each` that is measured; already filled in for `{target}` in the options."""
 
+    @property
+    def allowance(self) -> float:
+        """Seconds after which a probe ends its own work, so that it can say itself what had not answered."""
+        return self.timeout - min(0.5, self.timeout / 10)
+
 
 class Probe(Protocol):
     """One kind of probe, opened for one pass over a run: it may keep connections, which `aclose` ends."""

@@ -5,17 +5,14 @@ from typing import Protocol
 
 import msgspec
 
+from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.events import Event, Stored
 
 
-class StoreError(Exception):
-    """The store could not do it. Nothing was stored; the message is for a person."""
+class StoreError(OpsconsoleError):
+    """The store could not do it. Nothing was stored."""
 
-    title = "The record store failed"
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+    title = "the record store"
 
 
 class StoreUnavailable(StoreError):  # noqa: N818

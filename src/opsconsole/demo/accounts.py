@@ -32,8 +32,15 @@ class Account:
 
     def own(self, path: Path) -> None:
         """Give a file or directory, which nobody but us can have replaced, to this account."""
-        if self.switched:
+        if not self.switched:
+            return
+        try:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
+        except OSError as error:  # root of a container that has no other account, for example
+            raise DemoError(
+                f"PostgreSQL refuses to run as root, and root cannot act as '{self.name}' here: {error.strerror}",
+                "start the demo as an ordinary user",
+            ) from error
 
 
 def own_account() -> Account:

@@ -69,7 +69,7 @@ def _version(place: Path) -> int:
 
 
 def programs_within_reach(programs: Programs, home: Path, account: Account, stamp: str) -> Programs:
-    """Return programs that the server's account can run, copied once into the home if it cannot reach the given ones.
+    """Return programs that the server's account can run: copied once into the home where it cannot reach the given.
 
     Only what a server needs is copied, about 20 MB: nothing outside the home is opened to anybody. `stamp` is
     part of the copy's name.

@@ -1,18 +1,18 @@
 """A PostgreSQL of our own: one private cluster on one private socket, which never outlives this process.
 
-A cluster is made once and kept as a template; each start works on a fresh copy of it, which is removed at the end.
-Whatever happened to the data last time, and however that ended, cannot matter to this one. The template was never
-forced to disk, for speed: it is made anew after each boot of the machine, so that no power cut can have hurt it.
+Its files are made once, with `initdb`, and used again by the next start. They are never forced to disk, for speed,
+so after each boot of the machine they are made anew: no power cut can have hurt those in use. Files that do not
+work for any other reason are made anew as well.
 """
 
 import contextlib
 import hashlib
-import os
+import secrets
 import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from opsconsole.demo.accounts import Account, last_lines, own_account, run_as, s
 from opsconsole.demo.binaries import Programs, find_programs, programs_within_reach
 from opsconsole.demo.errors import DemoError
 from opsconsole.demo.places import Home, choose_home, locked, remove_socket_directory, socket_directory
-from opsconsole.demo.server import ServerProcess, end_leftover, read_postmaster, start_server
+from opsconsole.demo.server import ServerProcess, end_leftover, read_foreign, read_postmaster, start_server
 
 SUPERUSER = "postgres"
 
@@ -36,7 +36,7 @@ _SETTINGS = {
     "port": "5432",
     "max_connections": "100",
     "shared_buffers": "16MB",
-    "dynamic_shared_memory_type": "mmap",  # in the data directory, so that a killed server leaves nothing in /dev/shm
+    "dynamic_shared_memory_type": "mmap",  # in the data directory: a killed server leaves nothing in /dev/shm
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
@@ -74,7 +74,7 @@ class Cluster:
         return self._server.pid if self._server and self._server.running else None
 
     def dsn(self, database: str, user: str) -> str:
-        """Return a libpq connection string; it needs no password, and works for root and the server's account only."""
+        """Return a libpq connection string; it needs no password, and works only for us and for root."""
         values = {"host": str(self.socket_directory), "port": "5432", "dbname": database, "user": user}
         return " ".join(f"{key}={_quoted(value)}" for key, value in values.items())
 
@@ -108,7 +108,7 @@ class Cluster:
         raise DemoError(f"PostgreSQL (process {self._server.pid}) does not end")
 
     def run_script(self, script: str, database: str) -> str:
-        """Run a script of SQL and psql's own commands as the superuser, up to its first error; return what it printed."""
+        """Run a script for psql as the superuser, up to its first error, and return what it printed."""
         psql: tuple[str | Path, ...] = (
             self._programs.psql,
             "--no-psqlrc",
@@ -120,7 +120,7 @@ class Cluster:
         return run_as(own_account(), (*psql, *target), stdin=script)
 
     def _settings(self) -> Iterator[tuple[str, str]]:
-        major = int((self._data / "PG_VERSION").read_text(encoding="ascii"))
+        major = int(read_foreign(self._data / "PG_VERSION") or "0")
         yield from _SETTINGS.items()
         for since, settings in _NEWER_SETTINGS.items():
             if major >= since:
@@ -137,15 +137,15 @@ def _quoted(value: str) -> str:
 
 
 @contextlib.contextmanager
-def open_cluster(directory: Path, *, bootstrap: str = "", binaries: Path | None = None) -> Iterator[Cluster]:
+def open_cluster(directory: Path, *, setup: str = "", binaries: Path | None = None) -> Iterator[Cluster]:
     """Run a cluster in `directory` (or, for root, where its server's account can be) until the block ends.
 
-    `bootstrap` is a psql script that the superuser runs once, when the template is made, connected to `template1`.
-    `binaries` are PostgreSQL's programs, the wheel's unless given. Raises DemoError with what to do about it.
+    `setup` is a psql script for the superuser, run at each start, connected to `template1`. `binaries` are
+    PostgreSQL's programs, the wheel's unless given. Raises DemoError with the cause and what to do about it.
     """
     with contextlib.ExitStack() as stack:
         with _explained():
-            cluster = _open(stack, directory, bootstrap, find_programs(binaries))
+            cluster = _open(stack, directory, setup, find_programs(binaries))
         yield cluster
 
 
@@ -157,11 +157,11 @@ def _explained() -> Iterator[None]:
         place = f" ({error.filename})" if error.filename else ""
         raise DemoError(
             f"PostgreSQL cannot be set up: {error.strerror}{place}",
-            "free that place, or choose another state directory (OPSCONSOLE_STATE)",
+            "make room or give access there, or choose another state directory (OPSCONSOLE_STATE)",
         ) from error
 
 
-def _open(stack: contextlib.ExitStack, directory: Path, bootstrap: str, found: Programs) -> Cluster:
+def _open(stack: contextlib.ExitStack, directory: Path, setup: str, found: Programs) -> Cluster:
     account = server_account()
     home = choose_home(directory, account)
     stack.enter_context(locked(home.path))
@@ -172,50 +172,46 @@ def _open(stack: contextlib.ExitStack, directory: Path, bootstrap: str, found: P
         home = replace(
             home, notices=(*home.notices, f"its socket is in {sockets}: {home.path} is too long for one")
         )
-
-    def cluster_on(data: Path) -> Cluster:
-        return Cluster(home, data, sockets, programs, account)
-
-    template = _template(home.path, programs, account, bootstrap, cluster_on)
-    data = home.path / "data"
-    stack.callback(_discard, data)
-    data.mkdir(mode=0o700)
-    account.own(data)
-    run_as(account, ("cp", "-R", f"{template}/.", data))
-    cluster = cluster_on(data)
-    stack.callback(cluster.stop, at_once=True)
+    data = home.path / f"data-{_identity(programs)}"
+    for other in home.path.glob("data-*"):
+        if other != data:
+            _discard(other)
+    cluster = Cluster(home, data, sockets, programs, account)
+    stack.callback(cluster.stop)
+    if data.exists():
+        with contextlib.suppress(DemoError):
+            cluster.start()
+            cluster.run_script(setup, "template1")
+            return cluster
+        cluster.stop(at_once=True)
+        _discard(data)
+    _initialise(data, programs, account)
     cluster.start()
+    cluster.run_script(setup, "template1")
     return cluster
 
 
-def _template(
-    home: Path, programs: Programs, account: Account, bootstrap: str, cluster_on: Callable[[Path], Cluster]
-) -> Path:
-    """Return the data directory to copy, made if this one is not there yet; others are removed."""
-    made_of = "\0".join((programs.identity(), *_INITDB, bootstrap, _boot()))
-    template = home / f"template-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}"
-    if not template.exists():
-        building = Path(tempfile.mkdtemp(prefix="building-", dir=home))
+def _identity(programs: Programs) -> str:
+    made_by = "\0".join((programs.identity(), *_INITDB, _boot()))
+    return hashlib.sha256(made_by.encode()).hexdigest()[:12]
+
+
+def _initialise(data: Path, programs: Programs, account: Account) -> None:
+    building = Path(tempfile.mkdtemp(prefix="building-", dir=data.parent))
+    try:
         account.own(building)
         run_as(account, (programs.initdb, *_INITDB, "--pgdata", building))
-        if bootstrap:
-            cluster = cluster_on(building)
-            try:
-                cluster.start()
-                cluster.run_script(bootstrap, "template1")
-            finally:
-                cluster.stop()
-        building.rename(template)
-    for other in home.glob("template-*"):
-        if other != template:
-            shutil.rmtree(other, ignore_errors=True)
-    return template
+        building.rename(data)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
 
 
 def _sweep(home: Path, account: Account) -> None:
-    """Remove what a killed demo left: its server, if it is really that, its data, its socket."""
-    end_leftover(home / "data", account)
-    _discard(home / "data")
+    """Remove what a killed demo left: its server, if it is really that, its socket, unfinished directories."""
+    for data in home.glob("data-*"):
+        end_leftover(data, account)
+        # PostgreSQL would take any live process of that number for its server, and refuse to start.
+        (data / "postmaster.pid").unlink(missing_ok=True)
     remove_socket_directory(home, account)
     for unfinished in home.glob("building-*"):
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -223,9 +219,8 @@ def _sweep(home: Path, account: Account) -> None:
 
 def _discard(data: Path) -> None:
     """Remove a data directory; a last process of its server, still writing, can delay that to the next start."""
-    doomed = data.with_name(f"building-discarded-{os.getpid()}")
-    with contextlib.suppress(FileNotFoundError):
-        data.rename(doomed)
+    doomed = data.with_name(f"building-{secrets.token_hex(8)}")
+    data.rename(doomed)
     shutil.rmtree(doomed, ignore_errors=True)
 
 

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
+from typing import Self
 
 from opsconsole.demo.history import (
     CONNECTWISE,
@@ -27,7 +28,7 @@ class Fault(StrEnum):
     description: str
     """What happened, in a sentence without its full stop."""
 
-    def __new__(cls, value: str, description: str) -> "Fault":
+    def __new__(cls, value: str, description: str) -> Self:
         """Make a member of its name on the command line and its description."""
         member = str.__new__(cls, value)
         member._value_ = value

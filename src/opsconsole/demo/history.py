@@ -1,8 +1,8 @@
 """What the QBR collectors would have written by now: a plausible past, the same whenever it is asked for.
 
-Every night at 02:00 US Central the NinjaOne collector runs, and then the ConnectWise one. They cover the month of the
-day before: the run on the 1st completes the month that has just ended. Each writes one row into the collection log,
-and brings its metrics of that month up to date.
+Every night at 02:00 US Central the NinjaOne collector runs, and then the ConnectWise one. They cover the month of
+the day before: the run on the 1st completes the month that has just ended. Each writes one row into the collection
+log, and brings its metrics of that month up to date.
 """
 
 import datetime as dt
@@ -74,8 +74,8 @@ class History:
 def scheduled_collection(day: dt.date) -> dt.datetime:
     """Return when the collection of that night begins, in UTC.
 
-    02:00 does not exist on the night in spring when the clocks go forward: the timer elapses at 03:00 daylight time,
-    the same instant. In autumn 02:00 comes once, after the second 01:00.
+    02:00 does not exist on the night in spring when the clocks go forward: the timer elapses at 03:00 daylight
+    time, the same instant. In autumn 02:00 comes once, after the second 01:00.
     """
     return dt.datetime.combine(day, COLLECTION_TIME, CENTRAL).astimezone(dt.UTC)
 
@@ -104,7 +104,7 @@ def planned_runs(now: dt.datetime, days: int) -> Iterator[CollectorRun]:
 
 
 def metrics_after(runs: Iterable[CollectorRun]) -> tuple[Metric, ...]:
-    """Return the metrics as successful runs leave them: one row a metric and month, brought up to date each time."""
+    """Return the metrics as successful runs leave them: a row for each month and metric, brought up to date."""
     rows: dict[tuple[str, str], Metric] = {}
     for run in runs:
         if run.status != SUCCESS or run.completed_at is None:
@@ -117,7 +117,7 @@ def metrics_after(runs: Iterable[CollectorRun]) -> tuple[Metric, ...]:
 
 
 def metric_value(name: str, covered: dt.date) -> Decimal:
-    """Return a metric of the month up to and including that day: tickets, hours (`time_spent`), devices or seats."""
+    """Return a metric of the month up to and including that day: tickets, hours of time, devices or seats."""
     match name:
         case "endpoints_managed":
             return Decimal(_endpoints(covered))
@@ -129,7 +129,7 @@ def metric_value(name: str, covered: dt.date) -> Decimal:
 
 def as_failed(run: CollectorRun) -> CollectorRun:
     """Return the run as one that gave up after a few seconds, with nothing collected."""
-    completed = run.started_at + _span(f"{run.covered} gave up", 2_000, 7_000)
+    completed = run.started_at + _span(f"{run.covered} gave up", 1_500, 3_800)
     return replace(run, status=FAILED, records_collected=0, completed_at=completed)
 
 

@@ -34,7 +34,7 @@ class Home:
 
 
 def choose_home(directory: Path, account: Account) -> Home:
-    """Return `directory`/postgresql, or a place that the server's account can reach when that one is closed to it."""
+    """Return `directory`/postgresql, or a place that the server's account can reach when it cannot reach that."""
     mode = 0o711 if account.switched else 0o700
     directory.mkdir(parents=True, exist_ok=True)
     wanted = _own_directory(directory.resolve() / _OWN_DIRECTORY, mode)
@@ -125,7 +125,7 @@ def socket_directory(home: Path, account: Account) -> Iterator[Path]:
 
 
 def socket_fits(directory: Path) -> bool:
-    """Tell whether server and clients can name a socket in there: short enough, and no comma (their list separator)."""
+    """Tell whether a socket in there can be named: short enough, and no comma, which separates names in a list."""
     path = os.fsencode(directory / SOCKET_NAME)
     return len(path) <= _SOCKET_PATH_BYTES and b"," not in path
 

@@ -21,6 +21,7 @@ ROLE = "opsconsole"
 CROWD = 55
 """Connections that the fault `too-many-connections` keeps open."""
 
+_REVOKE = "REVOKE SELECT ON ALL TABLES IN SCHEMA public FROM opsconsole;"
 _PROTOCOL = 3 << 16  # 3.0, see "Message Formats" in PostgreSQL's manual
 _READY = b"Z"
 
@@ -32,7 +33,7 @@ class Demo:
     dsn: str
     """libpq's connection string for the role `opsconsole`: a private socket, no password."""
     directory: Path
-    """Where the database's files are while it runs; its template stays there, for a quick start next time."""
+    """Where the database's files are; they stay there, for a quick start next time."""
     notices: tuple[str, ...]
     """What the person should know: sentences without their full stop."""
     _cluster: Cluster
@@ -46,13 +47,12 @@ class Demo:
 def running_demo(directory: Path, *, now: dt.datetime, fault: Fault | None = None) -> Iterator[Demo]:
     """Run a database with the QBR history up to `now` (aware), and that fault, until the block ends.
 
-    Its files are in `directory` or, for root, where PostgreSQL can have them: `Demo.notices` says so. Every demo starts
-    from the same empty database. Only one can run in a directory. Raises DemoError with the cause and what to do.
+    Its files are in `directory` or, for root, where PostgreSQL can have them: `Demo.notices` says so. Every demo
+    starts with a new database. Only one can run in a directory. Raises DemoError with the cause and what to do.
     """
-    history = with_fault(planned_history(now), fault)
     schema = resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
-    with open_cluster(directory, bootstrap=schema) as cluster, contextlib.ExitStack() as stack:
-        cluster.run_script(_filling(history, fault), DATABASE)
+    script = schema + _filling(with_fault(planned_history(now), fault), fault)
+    with open_cluster(directory, setup=script) as cluster, contextlib.ExitStack() as stack:
         if fault is Fault.TOO_MANY_CONNECTIONS:
             stack.enter_context(_crowd(cluster.socket_directory / SOCKET_NAME))
         if fault is Fault.DATABASE_DOWN:
@@ -75,7 +75,7 @@ def _filling(history: History, fault: Fault | None) -> str:
             "qbr_metrics_monthly (period, metric_name, metric_value, vendor_id, data_source, updated_at)",
             (astuple(metric) for metric in history.metrics),
         ),
-        *([f"REVOKE SELECT ON ALL TABLES IN SCHEMA public FROM {ROLE};"] if fault is Fault.NO_GRANTS else []),
+        *([_REVOKE] if fault is Fault.NO_GRANTS else []),
         "COMMIT;",
     ]
     return "\n".join((*lines, ""))
@@ -91,7 +91,7 @@ def _copy(table: str, rows: Iterable[Iterable[object]]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _crowd(path: Path) -> Iterator[None]:
-    """Keep connections open, idle after the handshake; spoken by hand, which spares the demo the driver's import."""
+    """Keep connections open, idle after the handshake; spoken by hand, to spare the demo the driver's import."""
     startup = b"".join(part.encode() + b"\0" for part in ("user", ROLE, "database", DATABASE, ""))
     message = struct.pack("!ii", 8 + len(startup), _PROTOCOL) + startup
     with contextlib.ExitStack() as stack:

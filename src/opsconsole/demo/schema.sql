@@ -1,11 +1,17 @@
--- The database that the QBR collectors fill and the QBR checklists read. psql runs this once, as the superuser and
--- connected to template1, when the demo's cluster is made.
+-- The database that the QBR collectors fill and the QBR checklists read. psql runs this as the superuser, connected to
+-- template1, at each start of the demo: nothing of the last one remains.
+
+SET client_min_messages = warning;
+DROP DATABASE IF EXISTS qbr WITH (FORCE);
+DROP ROLE IF EXISTS opsconsole;
 
 CREATE DATABASE qbr;
 REVOKE ALL ON DATABASE qbr FROM PUBLIC;
 
+REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC;
+
 -- What a checklist is meant to connect as: it can read two tables, and nothing else.
-CREATE ROLE opsconsole LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT CONNECTION LIMIT 80;
+CREATE ROLE opsconsole LOGIN;
 ALTER ROLE opsconsole SET default_transaction_read_only = on;
 GRANT CONNECT ON DATABASE qbr TO opsconsole;
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _LEFTOVER_SECONDS = 5.0
 _POLL_SECONDS = 0.01
+_STATUS_LINE = 8  # LOCK_FILE_LINE_PM_STATUS of PostgreSQL's src/include/utils/pidfile.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,8 @@ def start_server(command: Sequence[str], account: Account, log: Path) -> ServerP
 def _spawn(command: Sequence[str], account: Account, log: Path) -> subprocess.Popen[bytes]:
     uid, gid = (account.uid, account.gid) if account.switched else (-1, -1)
     launcher = [sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), str(uid), str(gid)]
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with open(descriptor, "wb") as output:
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
         return subprocess.Popen(
             [*launcher, *command],
             stdin=subprocess.DEVNULL,
@@ -85,11 +86,13 @@ def _spawn(command: Sequence[str], account: Account, log: Path) -> subprocess.Po
             env=ENVIRONMENT,
             start_new_session=True,
         )
+    finally:
+        os.close(output)
 
 
 @dataclass(frozen=True, slots=True)
 class Postmaster:
-    """What a server says of itself in `postmaster.pid` (PostgreSQL's src/include/utils/pidfile.h)."""
+    """What a server says of itself in `postmaster.pid`."""
 
     pid: int
     ready: bool
@@ -97,22 +100,29 @@ class Postmaster:
 
 def read_postmaster(data: Path) -> Postmaster | None:
     """Read a data directory's `postmaster.pid`; None when there is none, or nothing sensible in it."""
-    try:
-        # The directory may belong to another account: neither follow its links nor wait for its pipes.
-        descriptor = os.open(data / "postmaster.pid", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        lines = os.read(descriptor, 4096).decode(errors="replace").splitlines()
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
+    lines = read_foreign(data / "postmaster.pid").splitlines()
     try:
         pid = int(lines[0])
     except (IndexError, ValueError):
         return None
-    return Postmaster(pid, ready=len(lines) > 7 and lines[7].strip() == "ready")  # noqa: PLR2004  (LOCK_FILE_LINE_PM_STATUS)
+    return Postmaster(pid, ready=len(lines) >= _STATUS_LINE and lines[_STATUS_LINE - 1].strip() == "ready")
+
+
+def read_foreign(path: Path) -> str:
+    """Read a small file of the server's, or nothing where that cannot be.
+
+    The file belongs to another account when we are root, so links are not followed, and no pipe is waited for.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        return os.read(descriptor, 4096).decode(errors="replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
 
 
 def end_leftover(data: Path, account: Account) -> bool:

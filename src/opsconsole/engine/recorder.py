@@ -11,6 +11,7 @@ import msgspec
 
 from opsconsole.contracts.store import Store, StoreUnavailable
 from opsconsole.engine.spill import Spill
+from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.events import Event, Stored
 
 P = ParamSpec("P")
@@ -20,12 +21,14 @@ RETRIES = (0.05, 0.25, 1.0)
 """Seconds to wait before each further attempt at a write that failed for now."""
 
 
-class NotSaved(Exception):  # noqa: N818
+class NotSaved(OpsconsoleError):  # noqa: N818
     """An event is in memory, and in the spill file if that could be written, but not in the store yet."""
+
+    title = "not saved"
 
     def __init__(self, cause: StoreUnavailable, spilled: Path | None) -> None:
         where = f"kept in {spilled}" if spilled else "kept in memory only"
-        super().__init__(f"{cause}; {where}, and tried again")
+        super().__init__(f"{cause}; {where} until it can be saved", cause.hint)
         self.cause = cause
         self.spilled = spilled
 

@@ -9,6 +9,7 @@ from opsconsole.engine.changes import Change, Changed, Unsaved
 from opsconsole.engine.recorder import NotSaved, Recorder
 from opsconsole.engine.spill import Spill
 from opsconsole.model.checklists import Entry, EntryKind, Item
+from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.events import (
     Actor,
     Body,
@@ -39,8 +40,10 @@ MAX_TEXT = 10_000
 """Characters of a note, a reason or a field."""
 
 
-class ActionRefused(Exception):  # noqa: N818
+class ActionRefused(OpsconsoleError):  # noqa: N818
     """The action makes no sense here; the message says why."""
+
+    title = "not done"
 
 
 def utc_now() -> dt.datetime:

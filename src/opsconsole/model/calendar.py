@@ -213,3 +213,22 @@ def standing(times: Times, now: dt.datetime, *, signed: bool) -> Standing:
     if now >= times.overdue_at:
         return Standing.OVERDUE
     return Standing.DUE if now >= times.due_at else Standing.UPCOMING
+
+
+_WEEK = re.compile(r"(\d{4})-W(\d{2})\Z")
+_QUARTER = re.compile(r"(\d{4})-Q([1-4])\Z")
+
+
+def period_named(key: str, cadence: Cadence) -> Period | None:
+    """Return the period of a checklist's cadence that is called `key`, None where there is none."""
+    try:
+        if cadence is Cadence.WEEKLY and (week := _WEEK.fullmatch(key)):
+            date = dt.date.fromisocalendar(int(week[1]), int(week[2]), 1)
+        elif cadence is Cadence.QUARTERLY and (quarter := _QUARTER.fullmatch(key)):
+            date = dt.date(int(quarter[1]), int(quarter[2]) * _QUARTER_MONTHS, 1)
+        else:
+            date = dt.date.fromisoformat(f"{key}-01" if cadence is Cadence.MONTHLY else key)
+    except ValueError:
+        return None
+    period = period_of(date, cadence)
+    return period if period.key == key else None

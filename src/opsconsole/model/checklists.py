@@ -144,14 +144,22 @@ class Section(msgspec.Struct, frozen=True):
     items: tuple[Item, ...]
 
 
+class Required(StrEnum):
+    """When the sign-off waits for a field of the day's sheet; `none` is an answer."""
+
+    NEVER = "never"
+    UNLESS_GREEN = "unless-green"
+    ALWAYS = "always"
+
+
 class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A free text of the day's sheet, such as its notes or action items."""
 
     id: str
     title: str
     help: str = ""
-    required: bool = False
-    """Whether the sign-off waits for it, `none` being an answer."""
+    required: Required = Required.NEVER
+    """`unless-green` asks for it on a morning with anything but passes."""
 
 
 class Checklist(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

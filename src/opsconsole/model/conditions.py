@@ -194,7 +194,7 @@ def _joined_words(tokens: list[_Token]) -> list[_Token]:
     for token in tokens:
         if token.kind == "number":
             head, _, tail = token.text.partition(" ")
-            if tail.strip() in {"and", "of"}:
+            if tail.strip() in {"and", "or", "of"}:
                 result += [_Token("number", head), _Token("word", tail.strip())]
                 continue
         result.append(token)

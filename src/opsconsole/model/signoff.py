@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from opsconsole.model.checklists import Field, Required
 from opsconsole.model.events import Actor, Meaning, Statement
 from opsconsole.model.outcomes import UNMEASURED, Outcome
 from opsconsole.model.runs import RunState
@@ -34,9 +35,15 @@ def hurdles(state: RunState) -> tuple[Hurdle, ...]:
         elif outcome is not Outcome.PASS and not item.explained and not _explains_itself(item.outcome, state, name):
             found.append(Hurdle(name, "", f"{item.item.title} is {outcome}: it needs a note"))
     for field in state.definition.fields:
-        if field.required and field.id not in state.fields:
+        if _required(field, state) and field.id not in state.fields:
             found.append(Hurdle("", field.id, f"'{field.title}' is to be filled in ('none' is an answer)"))
     return tuple(found)
+
+
+def _required(field: Field, state: RunState) -> bool:
+    if field.required is Required.UNLESS_GREEN:
+        return set(state.counts) != {Outcome.PASS}
+    return field.required is Required.ALWAYS
 
 
 def _explains_itself(outcome: Outcome, state: RunState, name: str) -> bool:

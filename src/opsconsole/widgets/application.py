@@ -9,17 +9,21 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from textual.app import App
+from rich.console import RenderableType
+from textual._compositor import CompositorUpdate
+from textual.app import App, ScreenStackError
 from textual.filter import LineFilter
 from textual.reactive import Reactive
+from textual.screen import Screen
 from textual.worker import WorkerFailed
 
 from opsconsole.model.text import visible
 from opsconsole.widgets.ascii import AsciiFilter
+from opsconsole.widgets.colors import LeanFilter, NoColorFilter
 from opsconsole.widgets.crash import report_text, summary, write_report
 from opsconsole.widgets.driver import TerminalDriver
 from opsconsole.widgets.environment import DEFAULT_THEME, Terminal
-from opsconsole.widgets.no_color import NoColorFilter
+from opsconsole.widgets.shadow import ReducedUpdate, ScreenShadow
 from opsconsole.widgets.signals import Departure, exit_code
 
 ResultT = TypeVar("ResultT")
@@ -28,7 +32,7 @@ ResultT = TypeVar("ResultT")
 class TerminalApp(App[ResultT]):
     """An application that never waits for its terminal, and leaves cleanly when it is asked to or hung up.
 
-    Run it with `run_on_terminal`. Tests may use `run_test` as with any other application: no signal is touched then.
+    Run it with `run_on_terminal`. Tests may use `run_test`: no signal is touched then.
     """
 
     FINISH_WITHIN: ClassVar[float] = 5.0
@@ -56,8 +60,9 @@ class TerminalApp(App[ResultT]):
         """What the application ended of, where it was not asked to end."""
         self._crash_directory = crash_directory
         self._redact = redact
-        self._filters_wanted: list[LineFilter] = [NoColorFilter()] if terminal.no_color else []
+        self._color_filter = NoColorFilter() if terminal.no_color else LeanFilter()
         self._ascii_filters: list[LineFilter] = [AsciiFilter()] if terminal.ascii else []
+        self._shadow = ScreenShadow()
         self._departure: Departure | None = None
         self._leaving: asyncio.Task[None] | None = None
         self._main_task: asyncio.Task[Any] | None = None
@@ -91,6 +96,10 @@ class TerminalApp(App[ResultT]):
         with contextlib.nullcontext() if self._departure is None else self._departure.keyboard_ignored():
             yield
 
+    def action_redraw(self) -> None:
+        """Draw the whole screen anew, after something else wrote on the terminal."""
+        self.repaint()
+
     # What the driver tells.
 
     def terminal_gone(self) -> None:
@@ -99,6 +108,12 @@ class TerminalApp(App[ResultT]):
             self._departure.request(signal.SIGHUP)
         else:
             self._begin_leaving(signal.SIGHUP)
+
+    def repaint(self) -> None:
+        """Draw the whole screen anew, whatever the terminal shows."""
+        self._shadow.forget()
+        with contextlib.suppress(ScreenStackError):
+            self.screen.refresh()
 
     def unexpected(self, error: BaseException, doing: str) -> None:
         """Show an error nobody handled and write its report; the application goes on."""
@@ -115,9 +130,9 @@ class TerminalApp(App[ResultT]):
     # What Textual asks for.
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Return the filters everything drawn goes through; under NO_COLOR none of Textual's own, which send greys."""
-        own = self._filters_wanted or super().get_line_filters()
-        return [*own, *self._ascii_filters]
+        """Return the filters of everything drawn; under NO_COLOR not Textual's own, which send greys."""
+        theirs = () if self.terminal.no_color else super().get_line_filters()
+        return [*theirs, self._color_filter, *self._ascii_filters]
 
     @contextlib.contextmanager
     def suspend(self) -> Iterator[None]:
@@ -140,8 +155,21 @@ class TerminalApp(App[ResultT]):
         asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
         return await super().run_async(**options)
 
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Send of an update what the terminal does not show already."""
+        drawing = self._running and not (self._closed or self._batch_count or self.is_headless)
+        if drawing and isinstance(renderable, CompositorUpdate):
+            reduced = self._shadow.reduce(renderable, self.size, self.console)
+            if reduced is None and self.cursor_position != self._previous_cursor_position:
+                reduced = ReducedUpdate("")
+            renderable = reduced
+        super()._display(screen, renderable)
+
+    def _set_pointer_shape(self, shape: str) -> None:
+        """Send nothing: the mouse is the terminal's own, and so is its pointer."""
+
     def _handle_exception(self, error: Exception) -> None:
-        """Keep going after a worker failed, whatever its `exit_on_error` says; anything else ends the application."""
+        """Keep going after a worker failed, whatever its `exit_on_error` says; end after anything else."""
         if isinstance(error, WorkerFailed):
             self.unexpected(error.error, "working in the background")
         else:

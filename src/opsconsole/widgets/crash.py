@@ -22,9 +22,7 @@ def report_text(error: BaseException, redact: Callable[[str], str]) -> str:
     return redact("".join(lines))
 
 
-def write_report(
-    error: BaseException, doing: str, directory: Path, redact: Callable[[str], str]
-) -> Path | None:
+def write_report(error: BaseException, doing: str, directory: Path, redact: Callable[[str], str]) -> Path | None:
     """Write the report of `error` to a new file (mode 0600) in `directory`; return its path, None if it cannot be.
 
     The directory is made, for its owner only, where it is missing.

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Protocol, cast
 
 from textual._xterm_parser import XTermParser
-from textual.app import App, ScreenStackError
+from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 
 from opsconsole.widgets.environment import ERASE_LINE, Terminal
@@ -16,6 +16,8 @@ from opsconsole.widgets.writer import TerminalWriter
 
 CLOSE_WITHIN = 1.0
 """Seconds that leaving the terminal may wait for a stalled line."""
+
+_STDERR = 2
 
 _POLL = 0.1
 """Seconds between two looks of the input thread at whether it should end."""
@@ -29,6 +31,9 @@ class TerminalOwner(Protocol):
     @property
     def terminal(self) -> Terminal:
         """What the terminal can show."""
+
+    def repaint(self) -> None:
+        """Draw the whole screen anew."""
 
     def terminal_gone(self) -> None:
         """Note that nobody is at the other end any more."""
@@ -64,6 +69,11 @@ class TerminalDriver(LinuxDriver):
         """Whether keys are being read and frames written."""
         return self._output is not None
 
+    @property
+    def is_stalled(self) -> bool:
+        """Whether frames are being dropped, because the terminal does not take them."""
+        return self._output is not None and self._output.is_dropping
+
     def write(self, data: str) -> None:
         """Hand `data` to the writer; while the terminal is lent to an editor there is none, and it is dropped."""
         if self._output is not None:
@@ -74,20 +84,20 @@ class TerminalDriver(LinuxDriver):
         if self._output is not None:
             return
         self._output = TerminalWriter(
-            self._file.fileno(),
-            on_drained=partial(self._in_loop, self._repaint),
+            _STDERR,
+            on_drained=partial(self._in_loop, self._owner.repaint),
             on_gone=partial(self._in_loop, self._owner.terminal_gone),
         )
         self._output.start()
         if not self._started_before:
             self.write(ERASE_LINE)
-        super().start_application_mode()
+        super().start_application_mode()  # type: ignore[no-untyped-call]
         # A killed editor leaves its own modes behind: what the terminal was before the console counts.
         if self._attributes is None:
             self._attributes = self.attrs_before
         self.attrs_before = self._attributes
         if self._started_before:
-            self._in_loop(self._repaint)
+            self._in_loop(self._owner.repaint)
         self._started_before = True
 
     def stop_application_mode(self) -> None:
@@ -159,13 +169,6 @@ class TerminalDriver(LinuxDriver):
             self.stop_application_mode()
             self.close()
             self.start_application_mode()
-
-    def _repaint(self) -> None:
-        """Draw the whole screen anew."""
-        try:
-            self._app.screen.refresh()
-        except ScreenStackError:
-            return
 
     def _in_loop(self, call: Callable[[], object]) -> None:
         """Make the event loop call `call`, from whichever thread or signal handler, if it still runs."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Self, TextIO
 
 DEFAULT_THEME = "ansi-dark"
-"""Textual's theme of the terminal's own sixteen colours: it fits light and dark terminals, and needs half the bytes."""
+"""Textual's theme of the terminal's own colours: it fits light and dark ones, and needs half the bytes."""
 
 ERASE_LINE = "\r\x1b[K"
 """Takes a line of text, such as the splash, off the screen again (ECMA-48: CR, EL)."""

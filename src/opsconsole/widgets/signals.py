@@ -15,7 +15,7 @@ _FROM_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
 _STDIN, _STDERR = 0, 2
 
 _GIVE_BACK = b"\x1b[?2026l\x1b[?2004l\x1b[?1004l\x1b[?7h\x1b[?1049l\x1b[?25h"
-"""Ends a synchronised update, bracketed paste and focus reports; line wrap, the main screen and the cursor back on."""
+"""Ends a synchronised update, paste and focus reports; brings back line wrap, the main screen and the cursor."""
 
 
 def exit_code(cause: signal.Signals) -> int:

@@ -25,7 +25,7 @@ class TerminalWriter:
         self._fileno = fileno
         self._on_drained = on_drained
         self._on_gone = on_gone
-        # The condition's lock is re-entrant: a signal handler of the same thread may write in the middle of a write.
+        # Its lock is re-entrant: a signal handler of the same thread may write in the middle of a write.
         self._changed = threading.Condition()
         self._waiting: deque[bytes] = deque()
         self._backlog = 0

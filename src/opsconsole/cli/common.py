@@ -1,0 +1,54 @@
+"""What the commands share: the global options, narration on stderr, and output that is written whole or not at all."""
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import typer
+
+from opsconsole.model.errors import OpsconsoleError
+from opsconsole.model.text import visible
+
+
+class Options(NamedTuple):
+    """The options before the command."""
+
+    config: Path | None = None
+    state: Path | None = None
+    ascii_only: bool = False
+
+
+class UsageError(OpsconsoleError):
+    """What was asked for makes no sense; the message says what would."""
+
+    title = "wrong usage"
+
+
+def narrate(text: str) -> None:
+    """Say something about what goes on, on stderr; hostile text in it is harmless."""
+    for line in text.splitlines() or [""]:
+        print(visible(line), file=sys.stderr)
+
+
+def report(error: OpsconsoleError) -> None:
+    """Show an error and its hint."""
+    narrate(f"{error.title}: {error}")
+    if error.hint:
+        narrate(f"  {error.hint}")
+
+
+def emit(text: str, output: Path | None) -> None:
+    """Write a document to stdout, or to a file in one step."""
+    if output is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    from opsconsole.export.files import write_atomically
+
+    write_atomically(output, text)
+
+
+def options_of(context: typer.Context) -> Options:
+    """Return the global options of the command that runs."""
+    found = context.find_root().obj
+    return found if isinstance(found, Options) else Options()

@@ -1,0 +1,218 @@
+"""`opsconsole` and `opsconsole run`: the console, and the same run without one."""
+
+import asyncio
+import datetime as dt
+import signal
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from opsconsole.cli.common import Options, UsageError, emit, narrate, options_of
+from opsconsole.cli.exits import Exit, exit_code
+from opsconsole.contracts.store import RunKey
+from opsconsole.model.events import Via
+
+if TYPE_CHECKING:
+    from opsconsole.engine.changes import Change
+    from opsconsole.engine.session import RunSession
+    from opsconsole.model.checklists import Checklist
+    from opsconsole.model.runs import RunState
+    from opsconsole.wiring import Services
+
+
+class Format(StrEnum):
+    """How a run is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+class AlsoFailOn(StrEnum):
+    """What else makes the exit code 1."""
+
+    WARN = "warn"
+    PENDING = "pending"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How the run is printed.")]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", metavar="FILE", help="Write it there, in one step, mode 0600.", show_default=False),
+]
+FailOnOption = Annotated[
+    list[AlsoFailOn] | None, typer.Option("--fail-on", help="End with 1 for these too.", show_default=False)
+]
+OnlyOption = Annotated[
+    list[str] | None, typer.Option("--only", metavar="ITEM", help="Measure these items only.", show_default=False)
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Say nothing on stderr unless something is wrong.")]
+DateOption = Annotated[
+    str, typer.Option("--date", metavar="YYYY-MM-DD", help="The business date.", show_default="the present one")
+]
+
+
+class Headless:
+    """How a headless run is made and printed."""
+
+    def __init__(
+        self,
+        form: Format = Format.TEXT,
+        output: Path | None = None,
+        only: list[str] | None = None,
+        fail_on: list[AlsoFailOn] | None = None,
+        *,
+        quiet: bool = False,
+    ) -> None:
+        self.form = form
+        self.output = output
+        self.only = tuple(only or ())
+        self.fail_on = frozenset(fail_on or ())
+        self.quiet = quiet
+
+    def say(self, text: str) -> None:
+        """Narrate, unless quiet was asked for."""
+        if not self.quiet:
+            narrate(text)
+
+    def code(self, state: "RunState") -> Exit:
+        """Return the exit code for a run."""
+        return exit_code(
+            state.counts,
+            fail_on_warn=AlsoFailOn.WARN in self.fail_on,
+            fail_on_pending=AlsoFailOn.PENDING in self.fail_on,
+        )
+
+
+def run(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="ID", help="A checklist, or a run such as qbr-daily@2026-11-21.")],
+    headless: Annotated[bool, typer.Option("--headless", help="Measure, print and end; never open the console.")] = False,
+    date: DateOption = "",
+    form: FormatOption = Format.TEXT,
+    output: OutputOption = None,
+    only: OnlyOption = None,
+    fail_on: FailOnOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Open the console on a run, or measure it headless.
+
+    Exit codes: 0 passed, warned or waiting for a person; 1 an item failed; 2 wrong usage, configuration or
+    checklist; 3 nothing failed but something could not be measured; 4 the result could not be saved.
+    """
+    options = options_of(context)
+    if not headless:
+        raise typer.Exit(console(options, name, date))
+    from opsconsole.wiring import services
+
+    with services(options.config, options.state, Via.HEADLESS) as parts:
+        raise typer.Exit(run_headless(parts, name, date, Headless(form, output, only, fail_on, quiet=quiet)))
+
+
+def console(options: Options, name: str = "", date: str = "") -> int:
+    """Open the console, on a run where one is named."""
+    terminal = opened_terminal(options)
+    from opsconsole.wiring import services
+
+    with services(options.config, options.state, Via.CONSOLE) as parts:
+        run_id = ""
+        if name:
+            checklist, day = named(parts, name, date)
+            run_id = parts.engine.key_of(checklist, day).id
+        from opsconsole.app import run_console
+
+        return run_console(parts, terminal=terminal, run=run_id)
+
+
+def opened_terminal(options: Options) -> object:
+    """Make the terminal ready for the console, with a first line on it; raise UsageError where it cannot show one."""
+    raise UsageError(f"{options}")
+
+
+def named(parts: "Services", name: str, date: str = "") -> "tuple[Checklist, dt.date | None]":
+    """Return the checklist and the business date that a checklist's or a run's name and `--date` mean."""
+    wanted, at, period = name.partition("@")
+    checklist = parts.checklist(wanted)
+    if at:
+        if date:
+            raise UsageError(f"'{name}' names its period; leave --date away")
+        return checklist, date_of_period(checklist, period, name)
+    return checklist, parsed_date(date) if date else None
+
+
+def parsed_date(text: str) -> dt.date:
+    """Read a date as it is written in a run's name."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"'{text}' is no date; write it like 2026-11-21") from error
+
+
+def date_of_period(checklist: "Checklist", period: str, name: str) -> dt.date:
+    """Return a date that lies in the period called so (`2026-11-21`, `2026-W47`, `2026-11`, `2026-Q4`)."""
+    from opsconsole.model.calendar import period_named
+
+    found = period_named(period, checklist.cadence)
+    if found is None:
+        example = RunKey(checklist.id, "2026-11-21").id
+        raise UsageError(f"'{name}' names no run of a {checklist.cadence} checklist; write it like {example}")
+    return found.start
+
+
+def run_headless(parts: "Services", name: str, date: str, how: Headless) -> Exit:
+    """Measure a run, print it, and return its exit code. SIGTERM and Ctrl-C leave a run that can be resumed."""
+    for each in parts.notices:
+        how.say(each)
+    checklist, day = named(parts, name, date)
+    unknown = sorted(set(how.only) - {item.id for item in checklist.items})
+    if unknown:
+        known = ", ".join(item.id for item in checklist.items)
+        raise UsageError(f"{checklist.id} has no item '{unknown[0]}'; it has {known}")
+    try:
+        state, measured = asyncio.run(_measured(parts, checklist, day, how))
+    except asyncio.CancelledError:
+        narrate("terminated; the run can be resumed")
+        raise typer.Exit(128 + signal.SIGTERM) from None
+    if not measured and state.signed is not None:
+        how.say(f"{state.run} was signed by {state.signed.by.actor.shown}: nothing was measured")
+    emit(parts.rendered(state, how.form, colour=False), how.output)
+    return how.code(state)
+
+
+async def _measured(
+    parts: "Services", checklist: "Checklist", day: dt.date | None, how: Headless
+) -> "tuple[RunState, bool]":
+    from opsconsole.engine.engine import opened
+
+    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    if task is not None:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, task.cancel)
+    async with opened(parts.engine, checklist, day) as session:
+        if sys.stderr.isatty() and not how.quiet:
+            session.subscribe(_Narrator(session).hear)
+        measured = await parts.engine.measure(
+            session,
+            how.only,
+            waiting=lambda: how.say(f"{session.state.run} is being measured by another process; waiting for it"),
+        )
+        return session.state, measured
+
+
+class _Narrator:
+    """Says on a terminal how far the measuring is: one line, written over."""
+
+    def __init__(self, session: "RunSession") -> None:
+        self._session = session
+
+    def hear(self, change: "Change") -> None:
+        from opsconsole.engine.changes import Progress
+
+        if isinstance(change, Progress) and not change.measuring:
+            end = "\n" if change.done == change.total else ""
+            sys.stderr.write(f"\rmeasured {change.done} of {change.total}{end}")
+            sys.stderr.flush()

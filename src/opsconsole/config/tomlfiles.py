@@ -1,0 +1,76 @@
+"""Parses TOML within bounds, and says in plain words what is wrong with it."""
+
+import re
+import tomllib
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from opsconsole.config.diagnostics import WHOLE, Report
+
+MAX_KEY_PARTS = 16
+"""Dotted keys of thousands of parts cost quadratic time and memory in any TOML parser; nobody writes them."""
+
+_PART = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MAX_KEY_PARTS}}}")
+
+_POSITION = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)\Z", re.DOTALL)
+
+_IN_WORDS = {
+    "Cannot overwrite a value": "a key or table is given twice",
+    "Invalid value": "this is no value; a text must stand in quotes",
+    "Invalid statement": "this is neither key = value nor a [table]",
+    "Expected '=' after a key in a key/value pair": "'=' is missing after a key",
+    "Expected newline or end of document after a statement": "something is left over after the value",
+    "Unterminated string": "a text is not closed",
+    "Illegal character '\\n'": "a text is not closed at the end of its line",
+    "Unclosed array": "a list is not closed, or a ',' is missing in it",
+    "Unclosed inline table": "a table in braces is not closed, or a ',' is missing in it",
+    "Invalid initial character for a key part": (
+        "a key is expected here (a table in braces stays on one line and has no ',' at its end)"
+    ),
+    "Unescaped '\\' in a string": (
+        "a backslash must be doubled in a text in double quotes; single quotes take it as it is"
+    ),
+}
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent beyond what decimals can hold
+        return Decimal("inf")
+
+
+def parse_toml(text: str, report: Report) -> dict[str, Any] | None:
+    """Return the tables of a TOML text, numbers with a point as Decimal; or None with the problem in `report`."""
+    bomb = _LONG_KEY.search(text)
+    if bomb is not None:
+        line = text.count("\n", 0, bomb.start()) + 1
+        report.error(WHOLE, f"a key has more than {MAX_KEY_PARTS} parts", line=line)
+        return None
+    try:
+        return tomllib.loads(text, parse_float=_decimal)
+    except tomllib.TOMLDecodeError as error:
+        message, line = _explained(str(error), text)
+        report.error(WHOLE, f"not valid TOML: {message}", line=line)
+    except (RecursionError, MemoryError):
+        report.error(WHOLE, "not valid TOML: lists or tables are nested too deeply")
+    return None
+
+
+def _explained(error: str, text: str) -> tuple[str, int]:
+    match = _POSITION.match(error)
+    if match is None:
+        return error, 0
+    message, line = match[1], match[2]
+    if line is None:
+        return f"{_words(message)}, at the end of the file", max(1, len(text.rstrip().split("\n")))
+    return f"{_words(message)} (column {match[3]})", int(line)
+
+
+def _words(message: str) -> str:
+    declared = re.fullmatch(r"Cannot declare \((.*)\) twice", message)
+    if declared is not None:
+        name = ".".join(re.findall(r"'([^']*)'", declared[1]))
+        return f"the table [{name}] is there twice; one of several is written [[{name}]]"
+    return _IN_WORDS.get(message, message)

@@ -1,0 +1,156 @@
+"""Every key of the console, declared once: bindings, footer, help and palette are made of this list."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rich.cells import cell_len
+from textual.binding import Binding
+
+from opsconsole.widgets.pieces import Piece
+
+
+class Where(StrEnum):
+    """On which screen a command can be given; the value is its name for the operator."""
+
+    ANYWHERE = "everywhere"
+    TODAY = "Today"
+    RUN = "a run"
+    SIGN_OFF = "the sign-off"
+    HISTORY = "the history"
+    READER = "a text"
+    FORM = "a form"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing the operator can ask for."""
+
+    where: Where
+    name: str
+    """Names the screen's method, `action_NAME`, and with `where` the binding, so that a key can be remapped."""
+    keys: str
+    """Textual's names of the keys, separated by commas; the first one is shown. Empty: the focused widget has it."""
+    label: str
+    """One or two words for the footer."""
+    help: str
+    """A sentence for help and palette."""
+    rank: int = 0
+    """Its place in the footer, from the left; 0 keeps it out of there."""
+    changes: bool = False
+    """Whether it changes the run: not offered where the run can only be read."""
+    shown: str = ""
+    """How the key is written where that is not its name."""
+
+    @property
+    def id(self) -> str:
+        """The binding's id, such as `run.tick`."""
+        return f"{self.where.name.lower()}.{self.name}".replace("_", "-")
+
+    @property
+    def action(self) -> str:
+        """What Textual runs for it."""
+        return f"app.{self.name}" if self.where is Where.ANYWHERE else self.name
+
+    @property
+    def key(self) -> str:
+        """The first key as the operator knows it."""
+        first = self.keys.partition(",")[0]
+        return self.shown or _WRITTEN.get(first) or first.replace("ctrl+", "Ctrl+")
+
+
+_WRITTEN = {
+    "space": "Space",
+    "enter": "Enter",
+    "escape": "Esc",
+    "exclamation_mark": "!",
+    "question_mark": "?",
+    "slash": "/",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "tab": "Tab",
+}
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command(Where.TODAY, "open", "", "open", "Open the run of the checklist, and measure it", 1, shown="Enter"),
+    Command(Where.TODAY, "history", "h", "history", "Past runs of the checklist", 2),
+    Command(Where.TODAY, "reload", "r", "reload", "Read again where every checklist stands", 3),
+    Command(Where.RUN, "tick", "space", "tick", "Tick a manual item, or take its tick back", 1, changes=True),
+    Command(
+        Where.RUN, "enter", "e", "enter", "Enter a value, or fill in a line of the day's sheet", 2, changes=True
+    ),
+    Command(Where.RUN, "note", "n", "note", "Write a note on the item", 3, changes=True),
+    Command(Where.RUN, "skip", "s", "skip", "Declare the item not applicable, with a reason", 4, changes=True),
+    Command(Where.RUN, "waive", "w", "waive", "Accept the item until a date, with a reason", 5, changes=True),
+    Command(Where.RUN, "restore", "u", "undo skip", "Take a skip or a waiver back", changes=True),
+    Command(Where.RUN, "measure", "r", "again", "Measure the item again", 6, changes=True),
+    Command(Where.RUN, "measure_all", "m,R", "measure all", "Measure all items again", changes=True),
+    Command(Where.RUN, "fill", "f", "sheet", "Fill in the next open line of the day's sheet", 7, changes=True),
+    Command(Where.RUN, "note_run", "N", "note on run", "Write a note on the run as a whole", changes=True),
+    Command(Where.RUN, "resume", "o", "resume", "Go on with a past run that nobody signed"),
+    Command(Where.RUN, "sign_off", "g", "sign", "See what is signed, and sign it", 8),
+    Command(Where.RUN, "read", "", "read", "Read the whole detail; Esc goes back to the list", shown="Enter"),
+    Command(Where.RUN, "filter", "exclamation_mark", "not green", "Show only what is not green, or everything", 9),
+    Command(Where.RUN, "find", "slash", "find", "Go to an item by a part of its title"),
+    Command(Where.RUN, "runbook", "b", "runbook", "Show the runbook of the item", 10),
+    Command(Where.RUN, "export", "x", "export", "Write the day log to a file", 11),
+    Command(Where.RUN, "history", "h", "history", "Past runs of the checklist"),
+    Command(Where.RUN, "page_down", "right_square_bracket", "page down", "Turn the detail a page on"),
+    Command(Where.RUN, "page_up", "left_square_bracket", "page up", "Turn the detail a page back"),
+    Command(Where.RUN, "other_pane", "tab", "other pane", "Move the keys between list and detail"),
+    Command(Where.SIGN_OFF, "sign", "S", "sign it", "Sign exactly what is shown", 1, changes=True),
+    Command(Where.SIGN_OFF, "go", "", "go there", "Go to what is still to be done", 2, changes=True, shown="Enter"),
+    Command(Where.SIGN_OFF, "export", "x", "export", "Write the day log to a file", 3),
+    Command(Where.SIGN_OFF, "other_pane", "tab", "other pane", "Move the keys between the two parts"),
+    Command(Where.HISTORY, "open", "", "read", "Read the run; nothing about it can be changed", 1, shown="Enter"),
+    Command(Where.HISTORY, "reload", "r", "reload", "Look again which runs there are", 2),
+    Command(Where.FORM, "save", "", "save", "Save what was typed", 1, shown="Enter"),
+    Command(Where.FORM, "break_line", "", "new line", "Begin a new line", 2, shown="Ctrl+J"),
+    Command(Where.FORM, "editor", "ctrl+o", "editor", "Go on in $EDITOR", 3),
+    Command(Where.FORM, "keep", "escape", "back", "Go back; what was typed is kept as a draft", 4),
+    Command(Where.ANYWHERE, "back", "escape", "back", "Go back one step", 90),
+    Command(Where.ANYWHERE, "help", "question_mark", "help", "All keys, and what the marks mean", 91),
+    Command(Where.ANYWHERE, "palette", "ctrl+p,colon", "commands", "Find a command by its name"),
+    Command(
+        Where.ANYWHERE, "leave", "q,ctrl+q", "quit", "Leave; everything saved stays, the run can be resumed", 92
+    ),
+)
+"""In the order of help and palette."""
+
+BY_ID = {each.id: each for each in COMMANDS}
+"""The commands by their ids."""
+
+
+def commands_of(where: Where, *, changing: bool = True, anywhere: bool = True) -> list[Command]:
+    """Return the commands of a screen, without those that change a run where `changing` is false."""
+    places = {where, Where.ANYWHERE} if anywhere else {where}
+    return [each for each in COMMANDS if each.where in places and (changing or not each.changes)]
+
+
+def bindings(where: Where) -> list[Binding]:
+    """Return the bindings of a screen's own keys."""
+    return [
+        Binding(each.keys, each.name, each.label, show=False, tooltip=each.help, id=each.id)
+        for each in COMMANDS
+        if each.where is where and each.keys
+    ]
+
+
+def footer(commands: Iterable[Command], width: int) -> tuple[Piece, ...]:
+    """Return the line of keys: by rank, as many as fit into `width` cells; those of every screen always."""
+    ranked = sorted((each for each in commands if each.rank), key=lambda each: each.rank)
+    always = [each for each in ranked if each.where is Where.ANYWHERE]
+    room = width - sum(map(_cells, always))
+    chosen = []
+    for each in ranked:
+        if each not in always and (room := room - _cells(each)) >= 0:
+            chosen.append(each)
+    pieces: list[Piece] = []
+    for each in (*chosen, *always):
+        pieces += [Piece(each.key, "bold"), Piece(f" {each.label}  ")]
+    return tuple(pieces)
+
+
+def _cells(each: Command) -> int:
+    return cell_len(f"{each.key} {each.label}  ")

@@ -1,0 +1,268 @@
+"""The detail of one item: the answer first, then why, then everything it rests on."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from opsconsole.model.checklists import Field, Item
+from opsconsole.model.outcomes import Outcome
+from opsconsole.model.readings import Finding, Level, Problem, Reading
+from opsconsole.model.runs import Attempt, ItemState, Note, RunState
+from opsconsole.model.text import visible
+from opsconsole.model.values import formatted, shown
+from opsconsole.screens.commands import BY_ID
+from opsconsole.screens.marks import OUTCOMES, VERDICTS
+from opsconsole.screens.phrases import moment_near, padded, person, zone_of
+from opsconsole.screens.run_view import mark_of
+from opsconsole.widgets.evidence import Paragraph
+from opsconsole.widgets.pieces import Piece, cut
+
+_ROWS_SHOWN = 200
+"""Rows of a measured table that the detail shows; the record keeps all of them."""
+_CELL_WIDTH = 40
+_INDENT = 2
+
+
+def item_paragraphs(run: RunState, state: ItemState, *, editable: bool = True) -> list[Paragraph]:
+    """Return the detail of an item; text of the source is in it as it came, for a pane that makes it harmless."""
+    parts = [
+        _answer(state),
+        *_problems(state),
+        *_covered(run, state),
+        *(_to_do(state) if editable else ()),
+        *_findings(state),
+        *_notes("Notes", state.notes, run),
+        *_help(state.item),
+        *_attempts(run, state),
+        *_latest(state),
+    ]
+    return parts
+
+
+def _answer(state: ItemState) -> Paragraph:
+    mark = mark_of(state)
+    summary = state.summary
+    return Paragraph(
+        (
+            Piece(f"{mark.glyph} {mark.word.rstrip()}", mark.style),
+            Piece(f"  {visible(state.item.title)}", "bold"),
+            Piece(f"\n{summary}" if summary else ""),
+        )
+    )
+
+
+def _heading(text: str) -> Paragraph:
+    return Paragraph.plain(f"\n{text}", "bold underline")
+
+
+def _labelled(label: str, text: str, style: str = "") -> Paragraph:
+    return Paragraph((Piece(f"{label}  ", "dim"), Piece(text, style)), _INDENT)
+
+
+def _targeted(states: Iterable[tuple[str, Problem]]) -> Iterator[Paragraph]:
+    for target, problem in states:
+        yield _labelled(f"{target}: cause" if target else "cause", problem.cause)
+        if problem.hint:
+            yield _labelled("hint", problem.hint)
+
+
+def _problems(state: ItemState) -> Iterator[Paragraph]:
+    latest = state.latest.items()
+    problems = [(target, each.body.problem) for target, each in latest if each.body.problem is not None]
+    several = len(latest) > 1
+    if not several and problems and problems[0][1].cause == state.summary:
+        hint = problems[0][1].hint
+        return iter([_labelled("hint", hint)] if hint else [])
+    return _targeted(problems)
+
+
+def _covered(run: RunState, state: ItemState) -> Iterator[Paragraph]:
+    if state.skipped is not None:
+        yield _labelled("skipped by", f"{_by(state.skipped, run)}: {state.skipped.text}")
+    if state.waiver is not None:
+        waiver = state.waiver
+        origin = f", given in {waiver.body.origin}" if waiver.body.origin else ""
+        yield _labelled("waived by", f"{waiver.author} until {waiver.body.expires}{origin}: {waiver.body.reason}")
+    if state.typed is not None:
+        typed = state.typed
+        when = moment_near(typed.by.at, run.times.business_date, zone_of(run.times))
+        yield _labelled("entered", f"{typed.body.text}, by {typed.by.actor.shown} at {when}")
+    if state.ticked is not None:
+        when = moment_near(state.ticked.at, run.times.business_date, zone_of(run.times))
+        yield _labelled("ticked by", f"{person(state.ticked.actor)} at {when}")
+
+
+def _by(note: Note, run: RunState) -> str:
+    return f"{note.by.actor.shown} at {moment_near(note.by.at, run.times.business_date, zone_of(run.times))}"
+
+
+def _to_do(state: ItemState) -> Iterator[Paragraph]:
+    """Yield what the operator can do about an item that is not green, with the keys."""
+    outcome, item = state.outcome, state.item
+    if outcome in {Outcome.PASS, Outcome.SKIPPED}:
+        return
+    keys: list[tuple[str, str]] = []
+    if outcome is Outcome.PENDING and item.manual:
+        keys.append(("run.tick", "tick it"))
+    elif outcome is Outcome.PENDING and item.entry is not None:
+        keys.append(("run.enter", "enter its value"))
+    elif item.measured:
+        keys.append(("run.measure", "measure again"))
+    if outcome not in {Outcome.PENDING, Outcome.WAIVED}:
+        keys.append(("run.note", "write a note"))
+        keys.append(("run.waive", "waive"))
+    if item.on_fail.runbook:
+        keys.append(("run.runbook", f"runbook {item.on_fail.runbook}"))
+    pieces = [Piece("to do  ", "dim")]
+    for name, words in keys:
+        pieces += [Piece(BY_ID[name].key, "bold"), Piece(f" {words}   ")]
+    if item.on_fail.escalate:
+        pieces.append(Piece(f"tell {item.on_fail.escalate}", "bold"))
+    yield Paragraph(tuple(pieces), _INDENT)
+
+
+def _findings(state: ItemState) -> Iterator[Paragraph]:
+    judgements = {target: each for target, each in state.judgements.items() if each.findings}
+    if not judgements:
+        yield from _conditions(state.item)
+        return
+    yield _heading("Measured against")
+    for target, judgement in judgements.items():
+        if target:
+            yield Paragraph.plain(f"{target}  {judgement.outcome}", "bold")
+        for finding in judgement.findings:
+            yield _finding(finding)
+
+
+def _finding(finding: Finding) -> Paragraph:
+    mark = VERDICTS[finding.verdict]
+    level = "required" if finding.level is Level.REQUIRE else "target"
+    return Paragraph(
+        (
+            Piece(f"{mark.glyph} {mark.word:<7} ", mark.style),
+            Piece(f"{level:<8} ", "dim"),
+            Piece(finding.condition),
+            Piece(f"\n    {finding.text}", "dim"),
+        ),
+        4,
+    )
+
+
+def _conditions(item: Item) -> Iterator[Paragraph]:
+    """Yield what will be asked of a reading that is not there yet."""
+    if not (item.require or item.target):
+        return
+    yield _heading("To be measured against" if item.measured else "To be judged by")
+    for word, conditions in (("required", item.require), ("target", item.target)):
+        for condition in conditions:
+            yield Paragraph((Piece(f"    {word:<8} ", "dim"), Piece(condition.text)), 4)
+
+
+def _notes(title: str, notes: Sequence[Note], run: RunState) -> Iterator[Paragraph]:
+    if notes:
+        yield _heading(title)
+    for note in notes:
+        yield Paragraph((Piece(f"{_by(note, run)}  ", "dim"), Piece(note.text)), _INDENT)
+
+
+def _help(item: Item) -> Iterator[Paragraph]:
+    if item.help:
+        yield Paragraph.plain(f"\n{item.help}")
+    facts = []
+    if item.refs:
+        facts.append(f"serves {', '.join(item.refs)}")
+    if item.priority:
+        facts.append(f"priority {item.priority}")
+    if item.minutes:
+        facts.append(f"about {item.minutes} min")
+    if item.requires:
+        facts.append(f"needs {', '.join(item.requires)}")
+    facts.append(f"id {item.id}")
+    yield Paragraph.plain(" · ".join(facts), "dim")
+
+
+def _attempts(run: RunState, state: ItemState) -> Iterator[Paragraph]:
+    if not state.attempts:
+        return
+    yield _heading("Attempts" if len(state.attempts) > 1 else "Measured")
+    for attempt in reversed(state.attempts):
+        yield _attempt(run, attempt)
+
+
+def _attempt(run: RunState, attempt: Attempt) -> Paragraph:
+    body = attempt.body
+    mark = OUTCOMES[body.judgement.outcome]
+    when = moment_near(body.started_at, run.times.business_date, zone_of(run.times))
+    facts = [f"took {formatted(body.elapsed)}"]
+    if body.target:
+        facts.insert(0, body.target)
+    if body.attempt > 1:
+        facts.append(f"attempt {body.attempt}")
+    if not body.final:
+        facts.append("tried again")
+    return Paragraph(
+        (
+            Piece(f"{when}  "),
+            mark.piece(),
+            Piece(f"{', '.join(facts)}  ", "dim"),
+            Piece(body.judgement.summary, "dim"),
+        ),
+        10,
+    )
+
+
+def _latest(state: ItemState) -> Iterator[Paragraph]:
+    """Yield the readings in force: measures, tables, evidence, and how to see the same by hand."""
+    for target, attempt in state.latest.items():
+        reading = attempt.body.reading
+        if reading is None:
+            continue
+        title = f" · {target}" if target else ""
+        yield from _reading(reading, title)
+        for evidence in reading.evidence:
+            cut_off = " (cut off)" if evidence.truncated else ""
+            yield _heading(f"{visible(evidence.title)}{title}{cut_off}")
+            yield Paragraph.plain(evidence.text.rstrip("\n") or "(empty)")
+        if reading.command:
+            yield _heading(f"By hand{title}")
+            yield Paragraph.plain(reading.command, indent=_INDENT)
+
+
+def _reading(reading: Reading, title: str) -> Iterator[Paragraph]:
+    if reading.measures:
+        yield _heading(f"Reading{title}")
+        width = max(map(len, reading.measures))
+        for name, value in reading.measures.items():
+            yield Paragraph((Piece(f"{name:<{width}}  ", "dim"), Piece(shown(value))), width + 2)
+    if reading.tabular:
+        count = f"{len(reading.rows)} row{'' if len(reading.rows) == 1 else 's'}"
+        yield _heading(f"{count}{title}{' (cut off)' if reading.truncated else ''}")
+        yield from _table(reading)
+
+
+def _table(reading: Reading) -> Iterator[Paragraph]:
+    rows = [[cut(visible(shown(cell)), _CELL_WIDTH) for cell in row] for row in reading.rows[:_ROWS_SHOWN]]
+    columns = [visible(name) for name in reading.columns]
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=False)]
+    yield Paragraph.plain("  ".join(map(padded, columns, widths)).rstrip(), "dim", _INDENT)
+    for row in rows:
+        yield Paragraph.plain("  ".join(map(padded, row, widths)).rstrip(), indent=_INDENT)
+    if len(reading.rows) > _ROWS_SHOWN:
+        yield Paragraph.plain(
+            f"… and {len(reading.rows) - _ROWS_SHOWN} more rows, all of them in the record", "dim"
+        )
+
+
+def field_paragraphs(run: RunState, field: Field, *, editable: bool = True) -> list[Paragraph]:
+    """Return the detail of a line of the day's sheet."""
+    filled = run.fields.get(field.id)
+    parts = [Paragraph.plain(field.title, "bold")]
+    if filled is not None:
+        parts += [Paragraph.plain(filled.text), Paragraph.plain(f"written by {_by(filled, run)}", "dim")]
+    elif editable:
+        parts.append(
+            Paragraph((Piece("to do  ", "dim"), Piece(BY_ID["run.enter"].key, "bold"), Piece(" fill it in")))
+        )
+    else:
+        parts.append(Paragraph.plain("not filled in", "dim"))
+    if field.help:
+        parts.append(Paragraph.plain(f"\n{field.help}"))
+    return [*parts, *_notes("Notes on the run", run.notes, run)]

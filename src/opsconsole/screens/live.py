@@ -1,0 +1,126 @@
+"""The runs that the console works on. They belong to the application: screens come and go, and only watch."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable, Collection
+
+from opsconsole.engine.changes import Change, Progress
+from opsconsole.engine.engine import Engine
+from opsconsole.engine.session import RunSession
+from opsconsole.model.checklists import Checklist
+from opsconsole.model.qualifications import DayOfMonitoring
+from opsconsole.model.runs import RunState
+
+
+class LiveRun:
+    """One open run: its session, and what is being measured of it now."""
+
+    def __init__(self, engine: Engine, session: RunSession, monitoring: DayOfMonitoring | None = None) -> None:
+        self.session = session
+        self.monitoring = monitoring
+        self.measuring: set[str] = set()
+        """Ids of the items that are being measured now."""
+        self.in_order = asyncio.Lock()
+        """Held by each deed of the operator: they take effect in the order of the keys."""
+        self._engine = engine
+        self._passes = 0
+        self._done = self._total = 0
+        self._waiting = False
+        self._watchers: list[Callable[[], None]] = []
+        session.subscribe(self._heard)
+
+    @property
+    def state(self) -> RunState:
+        """What the run's events tell so far."""
+        return self.session.state
+
+    @property
+    def is_measuring(self) -> bool:
+        """Whether a pass is under way in this process."""
+        return self._passes > 0
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether a screen shows it."""
+        return bool(self._watchers)
+
+    @property
+    def progress(self) -> str:
+        """How far the measuring is, in words; empty where nothing is measured."""
+        if not self._passes:
+            return ""
+        if self._waiting:
+            return "another process measures this run; waiting for it"
+        return f"measuring: {self._done} of {self._total} done" if self._total else "measuring"
+
+    def watch(self, watcher: Callable[[], None]) -> Callable[[], None]:
+        """Call `watcher` in the event loop for every change; returns what ends that."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher) if watcher in self._watchers else None
+
+    async def measure(self, only: Collection[str] = ()) -> None:
+        """Measure all items, or those in `only`; see Engine.measure."""
+        self._passes += 1
+        self._tell()
+        try:
+            await self._engine.measure(self.session, only, waiting=self._wait)
+        finally:
+            self._passes -= 1
+            self._waiting = False
+            if not self._passes:
+                self._done = self._total = 0
+                self.measuring.clear()
+            self._tell()
+
+    def unmeasured(self) -> tuple[str, ...]:
+        """Return the ids of items that are measured and have not been in this run."""
+        return tuple(name for name, each in self.state.items.items() if each.item.measured and not each.attempts)
+
+    def _wait(self) -> None:
+        self._waiting = True
+        self._tell()
+
+    def _heard(self, change: Change) -> None:
+        if isinstance(change, Progress):
+            (self.measuring.add if change.measuring else self.measuring.discard)(change.item)
+            self._done, self._total = change.done, change.total
+            self._waiting = False
+        self._tell()
+
+    def _tell(self) -> None:
+        for watcher in tuple(self._watchers):
+            watcher()
+
+
+class LiveRuns:
+    """All open runs of this process, by the run's name."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._runs: dict[str, LiveRun] = {}
+        self._opening = asyncio.Lock()
+
+    async def open(self, checklist: Checklist, date: dt.date | None = None) -> LiveRun:
+        """Open or resume a run, once in this process. Raises StoreError where the store cannot do it."""
+        async with self._opening:
+            name = self._engine.key_of(checklist, date).id
+            if name not in self._runs:
+                session = await self._engine.open(checklist, date)
+                monitoring = await asyncio.to_thread(self._engine.day_of_monitoring, session.state)
+                self._runs[name] = LiveRun(self._engine, session, monitoring)
+            return self._runs[name]
+
+    @property
+    def all(self) -> tuple[LiveRun, ...]:
+        """The open runs, in the order they were opened."""
+        return tuple(self._runs.values())
+
+    @property
+    def unsaved(self) -> int:
+        """How many events of all runs could not be saved so far."""
+        return sum(each.session.unsaved for each in self._runs.values())
+
+    async def aclose(self) -> None:
+        """Finish what is being written."""
+        for each in self._runs.values():
+            await each.session.aclose()

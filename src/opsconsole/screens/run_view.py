@@ -1,0 +1,130 @@
+"""The list of a run: one row for each item and each line of the day's sheet, made of the run's state alone."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+
+from opsconsole.model.checklists import Field
+from opsconsole.model.outcomes import Outcome
+from opsconsole.model.qualifications import DayOfMonitoring
+from opsconsole.model.runs import ItemState, RunState
+from opsconsole.model.signoff import count_words, hurdles
+from opsconsole.model.text import visible
+from opsconsole.screens.marks import MEASURING, NEAR, OUTCOMES, Mark, is_near
+from opsconsole.screens.phrases import day, first_line, padded
+from opsconsole.widgets.pieces import Piece
+from opsconsole.widgets.rows import Row
+
+FIELD = "field:"
+"""Begins the keys of rows that are lines of the day's sheet; no item's id holds a colon."""
+
+SHEET = "The day's sheet"
+_TITLE_AT_MOST = 50
+"""Cells of the column of titles; longer ones push their own summary to the right."""
+
+_QUIET = frozenset({Outcome.PASS, Outcome.SKIPPED})
+"""Outcomes that the filter hides: nothing more is to be done about them."""
+
+_FILLED = Mark("[x]", "FILLED", "$success")
+_WANTED = Mark("[ ]", "TO FILL")
+_FREE = Mark("[ ]", "empty", "dim")
+
+
+@dataclass(frozen=True, slots=True)
+class RunLooks:
+    """What the list shows beside the run's state."""
+
+    measuring: Collection[str] = ()
+    unsaved: Collection[str] = ()
+    """Ids of items of which something could not be saved."""
+    only_not_green: bool = False
+
+
+def run_rows(state: RunState, looks: RunLooks) -> list[Row]:
+    """Return the rows of a run, grouped by section, the day's sheet last; headings cannot be selected."""
+    titles = [visible(each.item.title) for each in state.items.values()]
+    column = max((cell_len(each) for each in titles if cell_len(each) <= _TITLE_AT_MOST), default=0)
+    rows: list[Row] = []
+    for number, section in enumerate(state.definition.sections):
+        items = [state.items[item.id] for item in section.items if item.id in state.items]
+        shown = [each for each in items if not (looks.only_not_green and _is_quiet(each, looks))]
+        if shown:
+            rows.append(_heading(f"section:{number}", section.title))
+            rows += [_item_row(each, looks, column) for each in shown]
+    fields = list(_field_rows(state, looks, column))
+    if fields:
+        rows += [_heading("section:sheet", SHEET), *fields]
+    return rows
+
+
+def _heading(key: str, title: str) -> Row:
+    return Row(key, (Piece(title, "bold"),), selectable=False)
+
+
+def _is_quiet(state: ItemState, looks: RunLooks) -> bool:
+    return state.outcome in _QUIET and state.item.id not in looks.unsaved
+
+
+def mark_of(state: ItemState, *, measuring: bool = False) -> Mark:
+    """Return how an item's state is shown."""
+    if measuring:
+        return MEASURING
+    outcome = state.outcome
+    if outcome is Outcome.PASS and any(map(is_near, state.judgements.values())):
+        return NEAR
+    return OUTCOMES[outcome]
+
+
+def _item_row(state: ItemState, looks: RunLooks, column: int) -> Row:
+    name = state.item.id
+    mark = mark_of(state, measuring=name in looks.measuring)
+    title = padded(visible(state.item.title), column)
+    left = (mark.piece(), Piece(title), Piece(f"  {first_line(state.summary)}", "dim"))
+    if name in looks.unsaved:
+        return Row(name, left, (Piece("NOT SAVED", "bold $error reverse"),))
+    return Row(name, left, (Piece("noted", "dim"),) if state.notes else ())
+
+
+def _field_rows(state: RunState, looks: RunLooks, column: int) -> Iterator[Row]:
+    wanted = {each.field for each in hurdles(state) if each.field}
+    for field in state.definition.fields:
+        filled = state.fields.get(field.id)
+        if looks.only_not_green and field.id not in wanted:
+            continue
+        mark = _FILLED if filled else _WANTED if field.id in wanted else _FREE
+        text = first_line(filled.text) if filled else ""
+        title = padded(visible(field.title), column)
+        yield Row(FIELD + field.id, (mark.piece(), Piece(title), Piece(f"  {text}", "dim")))
+
+
+def field_of(state: RunState, key: str) -> Field | None:
+    """Return the line of the day's sheet that a row's key names, if it names one."""
+    name = key.removeprefix(FIELD)
+    return next((each for each in state.definition.fields if key != name and each.id == name), None)
+
+
+def next_open_field(state: RunState) -> str | None:
+    """Return the key of the next line of the day's sheet to fill in: a wanted one, else an empty one, else the first."""
+    fields = state.definition.fields
+    wanted = {each.field for each in hurdles(state) if each.field}
+    ranked = sorted(fields, key=lambda each: (each.id not in wanted, each.id in state.fields))
+    return FIELD + ranked[0].id if ranked else None
+
+
+def head(
+    state: RunState, monitoring: DayOfMonitoring | None, *, mode: str = ""
+) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+    """Return the left and the right part of a run's top line: what it is, and what it came to so far."""
+    about = [day(state.times.business_date)]
+    if state.times.period.start != state.times.period.end:
+        about = [state.times.period.key]
+    if monitoring is not None:
+        about.append(str(monitoring))
+    if mode:
+        about.append(mode)
+    left = (Piece(state.definition.title, "bold"), Piece("".join(f" · {each}" for each in about)))
+    counts = count_words(state.counts)
+    if state.signed is None:
+        return left, (Piece(counts),)
+    return left, (Piece(f"signed {state.result}", "bold"), Piece(f" · {counts}"))

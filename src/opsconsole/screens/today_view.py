@@ -1,0 +1,155 @@
+"""Where every checklist stands, in one line each, and everything about the one under the cursor."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.cells import cell_len
+
+from opsconsole.engine.overview import RunSummary, Today
+from opsconsole.model.calendar import Standing
+from opsconsole.model.checklists import Checklist
+from opsconsole.model.outcomes import UNMEASURED, Result
+from opsconsole.model.signoff import count_words
+from opsconsole.model.text import visible
+from opsconsole.screens.marks import Mark
+from opsconsole.screens.phrases import day, due, moment, moment_near, number_of, padded, zone_of
+from opsconsole.widgets.evidence import Paragraph
+from opsconsole.widgets.pieces import Piece
+from opsconsole.widgets.rows import Row
+
+_TITLE_AT_MOST = 34
+
+_READING = Mark("[ ]", "...", "dim")
+_TO_SIGN = Mark("[~]", "TO SIGN", "$warning")
+_SIGNED = {Result.PASS: Mark("[x]", "PASS", "$success"), Result.FAIL: Mark("[!]", "FAIL", "bold $error")}
+_STANDINGS = {
+    Standing.UPCOMING: Mark("[ ]", "UPCOMING", "dim"),
+    Standing.DUE: Mark("[ ]", "DUE", "bold"),
+    Standing.OVERDUE: Mark("[!]", "OVERDUE", "bold $error"),
+    Standing.MISSED: Mark("[!]", "MISSED", "bold $error"),
+    Standing.SIGNED: Mark("[x]", "SIGNED", "$success"),
+}
+
+
+def mark_of(today: Today) -> Mark:
+    """Return how a checklist stands: what was signed, else how late it is, else whether only a signature is missing."""
+    current = today.current
+    if today.standing is Standing.SIGNED and current is not None:
+        return _SIGNED.get(current.result, _STANDINGS[Standing.SIGNED])
+    if today.standing in {Standing.UPCOMING, Standing.DUE} and current is not None and is_seen(current):
+        return _TO_SIGN
+    return _STANDINGS[today.standing]
+
+
+def is_seen(run: RunSummary) -> bool:
+    """Return whether every item of a run has an outcome, so that only the signature is missing."""
+    return bool(run.counts) and not UNMEASURED & run.counts.keys()
+
+
+def today_rows(
+    checklists: Mapping[str, Checklist], known: Mapping[str, Today | str], now: dt.datetime
+) -> list[Row]:
+    """Return one row for each checklist, in their order; one that was not read yet has its title only.
+
+    `known` holds where each stands, or why that could not be found out.
+    """
+    titles = [visible(each.title) for each in checklists.values()]
+    column = min(_TITLE_AT_MOST, max(map(cell_len, titles), default=0))
+    return [
+        _row(name, padded(title, column), known.get(name), now)
+        for name, title in zip(checklists, titles, strict=True)
+    ]
+
+
+def _row(name: str, title: str, today: Today | str | None, now: dt.datetime) -> Row:
+    if today is None:
+        return Row(name, (_READING.piece(), Piece(title)))
+    if isinstance(today, str):
+        return Row(name, (Mark("[?]", "ERROR", "bold $error").piece(), Piece(title), Piece(f"  {today}", "dim")))
+    due_at = due(today.times.due_at, now, zone_of(today.times))
+    left = (mark_of(today).piece(), Piece(" "), Piece(title), Piece(f"  {due_at:<13}  "), Piece(progress(today)))
+    return Row(name, left, (Piece(last_result(today), "dim"),))
+
+
+def progress(today: Today) -> str:
+    """Return what became of the present run so far."""
+    current = today.current
+    if current is None:
+        return "not opened yet"
+    if current.signed_at is not None:
+        at = moment_near(current.signed_at, today.times.business_date, zone_of(today.times))
+        return f"signed {at[:-3]} by {current.signed_by}"
+    return count_words(current.counts)
+
+
+def last_result(today: Today) -> str:
+    """Return how the run before ended, and whether one is missing in between."""
+    if today.last is None:
+        return ""
+    ended = today.last.result if today.last.signed_at is not None else "not signed"
+    return f"last {ended}{', GAP' if today.gap else ''}"
+
+
+def today_paragraphs(today: Today | str | None) -> list[Paragraph]:
+    """Return everything about the checklist under the cursor."""
+    if today is None:
+        return [Paragraph.plain("reading the record …", "dim")]
+    if isinstance(today, str):
+        return [Paragraph.plain(today, "$error")]
+    return list(_facts(today))
+
+
+def _fact(label: str, text: str, style: str = "") -> Paragraph:
+    return Paragraph((Piece(f"{label:<9}", "dim"), Piece(text, style)), 9)
+
+
+def _facts(today: Today) -> Iterator[Paragraph]:
+    where = zone_of(today.times)
+    yield Paragraph.plain(today.checklist.title, "bold")
+    if today.checklist.help:
+        yield Paragraph.plain(today.checklist.help)
+    times = today.times
+    late = moment_near(times.overdue_at, times.due_at.astimezone(where).date(), where)[:-3]
+    yield _fact("due", f"{moment(times.due_at, where)}, overdue from {late} ({times.timezone})")
+    if today.current is None:
+        yield _fact("run", f"{today.run}, not opened yet")
+    else:
+        result = "" if today.current.signed_at is None else f"{today.current.result}, "
+        yield _fact("run", f"{today.run}: {result}{count_words(today.current.counts)}")
+        if today.current.signed_at is not None:
+            yield _fact("signed", f"{moment(today.current.signed_at, where)} by {today.current.signed_by}")
+    if today.monitoring is not None:
+        yield _fact("day", str(today.monitoring))
+    yield from _before(today)
+
+
+def _before(today: Today) -> Iterator[Paragraph]:
+    if today.last is None:
+        yield _fact("last", "there is no earlier run")
+        return
+    last, where = today.last, zone_of(today.times)
+    if last.signed_at is None:
+        text = f"{last.period}: never signed, {count_words(last.counts)}"
+    else:
+        text = f"{last.period}: {last.result}, {count_words(last.counts)}; "
+        text += f"signed {moment(last.signed_at, where)} by {last.signed_by}"
+    yield _fact("last", text)
+    if today.gap:
+        yield _fact("GAP", "the period before this one has no signed run", "bold $warning")
+
+
+def notice_paragraphs(notices: Sequence[str], problems: Sequence[str]) -> list[Paragraph]:
+    """Return what the operator should know of the installation: what is broken first."""
+    parts = []
+    if problems:
+        parts.append(
+            Paragraph.plain(f"{number_of(len(problems), 'problem')} with the configuration", "bold $error")
+        )
+        parts += [Paragraph((Piece("[!] ", "bold $error"), Piece(each)), 4) for each in problems]
+    parts += [Paragraph((Piece("note  ", "dim"), Piece(each)), 6) for each in notices]
+    return parts
+
+
+def today_head(person: str, now: dt.datetime) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+    """Return the left and the right part of the top line."""
+    return (Piece("opsconsole", "bold"), Piece(f" · Today · {day(now.date())}")), (Piece(person),)

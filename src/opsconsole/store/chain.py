@@ -1,0 +1,163 @@
+"""The chain: how each event is bound to all before it, so that a record can be checked without this program.
+
+Every link is a document, the exact bytes that were stored: canonical JSON (RFC 8785), UTF-8, one line without a line
+feed. Its hash is
+
+    hash(n) = SHA-256( hash(n-1) || document(n) )
+
+where `hash(n-1)` stands for its 64 lower-case hexadecimal characters in ASCII, and `||` for nothing in between. Link 0
+is the store's birth document (store id and time of creation), and the hash before it is 64 zeros; link n is the event
+with seq n. So the hash of any event stands for every byte before it and for the store it was written in, and
+`sha256sum` is all that is needed to recompute it (docs/decisions/0001-chain.md shows how).
+"""
+
+import hashlib
+from collections.abc import Callable
+
+import msgspec
+
+from opsconsole.contracts.store import Broken, Head, Verified
+from opsconsole.model.encoding import canonical, decoded
+from opsconsole.store.documents import SIGNED, Claim, Facts, claim_of, facts_of
+
+ZEROS = "0" * 64
+"""What stands before the birth document."""
+
+_SCHEMA = "opsconsole.store.v1"
+
+
+def link(prev: str, document: bytes) -> str:
+    """Return the hash, in hexadecimal, of `document` standing after the link whose hash is `prev`."""
+    return hashlib.sha256(prev.encode("ascii") + document).hexdigest()
+
+
+class Birth(msgspec.Struct, frozen=True, kw_only=True):
+    """The first document of a store, which no event is."""
+
+    schema: str = _SCHEMA
+    store_id: str
+    """A UUID."""
+    created_at: str
+    """UTC, ISO 8601."""
+
+
+def birth_document(store_id: str, created_at: str) -> bytes:
+    """Return the exact bytes of link 0."""
+    return canonical(Birth(store_id=store_id, created_at=created_at))
+
+
+class BirthRow(msgspec.Struct, frozen=True):
+    """The birth document as it is stored, with its column and its hash."""
+
+    store_id: str
+    hash: str
+    document: bytes
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One event as it is stored: its place, its columns, its exact bytes."""
+
+    seq: int
+    prev: str
+    hash: str
+    facts: Facts
+    document: bytes
+
+
+def birth_fault(birth: BirthRow) -> str:
+    """Return why the birth document is not what it was when the store was made; nothing where it is."""
+    if type(birth.document) is not bytes or link(ZEROS, birth.document) != birth.hash:
+        return "the store's birth document was changed after it was stored"
+    try:
+        told = decoded(birth.document, Birth)
+    except (msgspec.MsgspecError, ValueError) as error:
+        return f"the store's birth document cannot be read: {error}"
+    if told.store_id != birth.store_id:
+        return f"the store calls itself {birth.store_id}, but was born as {told.store_id}"
+    return ""
+
+
+def claim_fault(claim: Claim, facts: Facts, store_id: str, seq: int, hash_at: Callable[[int], str | None]) -> str:
+    """Return why what a person signed does not belong at `seq` of this chain; nothing where it does.
+
+    `hash_at` gives the hash of a link that stands before `seq`.
+    """
+    if claim.store_id != store_id:
+        return f"what was signed is of another store, {claim.store_id}"
+    if claim.run != facts.run:
+        return f"what was signed is of another run, {claim.run}"
+    if not 0 < claim.head_seq < seq:
+        return f"what was signed ends with event {claim.head_seq}, which is not before it"
+    if hash_at(claim.head_seq) != claim.head_hash:
+        return f"event {claim.head_seq} is not what was signed: its hash was {claim.head_hash}"
+    return ""
+
+
+class Walk:
+    """Goes along a chain, link by link, and remembers the first that does not fit."""
+
+    def __init__(self, birth: BirthRow, hash_at: Callable[[int], str | None]) -> None:
+        self._store_id = birth.store_id
+        self._hash_at = hash_at
+        self._last_of_run: dict[str, int] = {}
+        self.head = Head(0, birth.hash)
+        self.broken: Broken | None = None
+        fault = birth_fault(birth)
+        if fault:
+            self.broken = Broken(0, "", fault)
+
+    def step(self, row: Row) -> bool:
+        """Take the next link; return whether the chain holds so far."""
+        if self.broken is not None:
+            return False
+        expected = self.head.seq + 1
+        if row.seq != expected:
+            self.broken = Broken(expected, "", f"event {expected} is missing: {row.seq} follows {self.head.seq}")
+            return False
+        fault = self._place_fault(row) or self._content_fault(row)
+        if fault:
+            self.broken = Broken(row.seq, str(row.facts.run), fault)
+            return False
+        self.head = Head(row.seq, row.hash)
+        self._last_of_run[row.facts.run] = row.seq
+        return True
+
+    def break_off(self, why: str) -> None:
+        """Record that the link after the last good one cannot be read, or that the store is unsound as a whole."""
+        if self.broken is None:
+            self.broken = Broken(self.head.seq + 1, "", why)
+
+    def result(self) -> Verified:
+        """Return what was found so far."""
+        return Verified(self.head.seq, len(self._last_of_run), self.head, self.broken)
+
+    def _place_fault(self, row: Row) -> str:
+        if row.prev != self.head.hash:
+            before = f"event {self.head.seq}" if self.head.seq else "the store's birth document"
+            return f"it does not follow {before}: one of the two was put there or changed, and hashed anew"
+        if type(row.document) is not bytes or link(row.prev, row.document) != row.hash:
+            return "it was changed after it was stored: its bytes do not give its hash"
+        return ""
+
+    def _content_fault(self, row: Row) -> str:
+        try:
+            told = facts_of(row.document)
+            if told != row.facts:
+                return _differing(row.facts, told)
+            return self._claim_fault(row, claim_of(row.document)) if told.kind == SIGNED else ""
+        except (msgspec.MsgspecError, ValueError) as error:
+            return f"it cannot be read: {error}"
+
+    def _claim_fault(self, row: Row, claim: Claim) -> str:
+        uncovered = self._last_of_run.get(row.facts.run, 0)
+        if uncovered > claim.head_seq:
+            return f"what was signed does not cover event {uncovered} of the run, which stands before the signature"
+        return claim_fault(claim, row.facts, self._store_id, row.seq, self._hash_at)
+
+
+def _differing(columns: Facts, told: Facts) -> str:
+    for name in Facts.__struct_fields__:
+        column, own = getattr(columns, name), getattr(told, name)
+        if column != own:
+            return f"its column '{name}' says {column!r}, its document {own!r}"
+    return ""

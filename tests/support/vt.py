@@ -1,0 +1,144 @@
+"""A terminal that understands what the console sends, and refuses everything else.
+
+Strict on purpose: an escape sequence the console has no reason to send is an AssertionError, so that hostile text
+which got through shows as one.
+"""
+
+import codecs
+import re
+
+from rich.cells import get_character_cell_size
+
+_SEQUENCE = re.compile(r"\x1b\[([<>?]?)([0-9;]*)(\$?[@-~])")
+_INCOMPLETE = re.compile(r"\x1b(\[[<>?]?[0-9;]*\$?)?\Z")
+
+
+class Screen:
+    """What a terminal of `cols` x `rows` shows after the bytes fed to it."""
+
+    def __init__(self, cols: int, rows: int) -> None:
+        self.cols = cols
+        self.rows = rows
+        self.modes: set[str] = {"7", "25"}
+        """Private modes that are on: 7 line wrap, 25 cursor, 1049 alternate screen, 2004 bracketed paste, …"""
+        self._main = _Page(cols, rows)
+        self._alternate = _Page(cols, rows)
+        self._page = self._main
+        self._decode = codecs.getincrementaldecoder("utf-8")("strict").decode
+        self._rest = ""
+        self._reverse = False
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines shown, without the blanks at their ends."""
+        return ["".join(cells).rstrip() for cells in self._page.cells]
+
+    @property
+    def text(self) -> str:
+        """The lines shown, as one text."""
+        return "\n".join(self.lines)
+
+    @property
+    def reversed_lines(self) -> list[int]:
+        """The indices of lines that begin reversed: the cursor of a list."""
+        return [y for y in range(self.rows) if self._page.reverse[y]]
+
+    @property
+    def is_alternate(self) -> bool:
+        """Whether the alternate screen is shown, on which the console draws."""
+        return self._page is self._alternate
+
+    def feed(self, data: bytes) -> None:
+        """Show `data`, which may begin or end in the middle of a sequence or a character."""
+        text = self._rest + self._decode(data)
+        self._rest = ""
+        at = 0
+        while at < len(text):
+            char = text[at]
+            if char != "\x1b":
+                self._put(char)
+                at += 1
+                continue
+            match = _SEQUENCE.match(text, at)
+            if match is None:
+                assert _INCOMPLETE.match(text, at), f"unexpected sequence {text[at : at + 20]!r}"
+                self._rest = text[at:]
+                return
+            self._obey(*match.groups())
+            at = match.end()
+
+    def _put(self, char: str) -> None:
+        page = self._page
+        if char == "\r":
+            page.x = 0
+        elif char == "\n":
+            page.y = min(page.y + 1, self.rows - 1)
+        elif char == "\x07":
+            return
+        else:
+            assert char.isprintable(), f"control character {char!r}"
+            page.put(char, get_character_cell_size(char), self._reverse)
+
+    def _obey(self, private: str, numbers: str, final: str) -> None:
+        values = [int(number or 0) for number in numbers.split(";")]
+        if private == "?" and final in ("h", "l"):
+            self._set_mode(numbers, on=final == "h")
+        elif (private, final) == ("", "H"):
+            row, column = [*values, 1][:2]
+            self._page.y, self._page.x = max(row, 1) - 1, max(column, 1) - 1
+        elif (private, final) == ("", "m"):
+            for value in values:
+                self._reverse = value == 7 or (self._reverse and value not in (0, 27))
+        elif (private, final) == ("", "K"):
+            self._page.erase_line(values[0])
+        elif (private, final, numbers) == ("", "J", "2"):
+            self._page.erase()
+        else:
+            # Questions to the terminal ($p) and the end of the kitty keyboard protocol (<u).
+            assert (private, final) in (("?", "$p"), ("<", "u")), f"unexpected sequence {private}{numbers}{final}"
+
+    def _set_mode(self, mode: str, *, on: bool) -> None:
+        if on:
+            self.modes.add(mode)
+        else:
+            self.modes.discard(mode)
+        if mode == "1049" and on and self._page is self._main:
+            self._alternate = _Page(self.cols, self.rows)
+            self._page = self._alternate
+        elif mode == "1049" and not on:
+            self._page = self._main
+
+
+class _Page:
+    """The cells of one screen and where its cursor is."""
+
+    def __init__(self, cols: int, rows: int) -> None:
+        self.cols = cols
+        self.cells = [[" "] * cols for _ in range(rows)]
+        self.reverse = [False] * rows
+        self.x = 0
+        self.y = 0
+
+    def put(self, char: str, width: int, reverse: bool) -> None:
+        line = self.cells[self.y]
+        if width == 0:
+            if self.x > 0:
+                line[self.x - 1] += char
+            return
+        if self.x == 0:
+            self.reverse[self.y] = reverse
+        if self.x < self.cols:
+            line[self.x] = char
+            for extra in range(self.x + 1, min(self.x + width, self.cols)):
+                line[extra] = ""
+        self.x += width
+
+    def erase(self) -> None:
+        for line in self.cells:
+            line[:] = [" "] * self.cols
+        self.reverse[:] = [False] * len(self.reverse)
+
+    def erase_line(self, how: int) -> None:
+        assert how == 0, "only erasing to the right is expected"
+        line = self.cells[self.y]
+        line[self.x :] = [" "] * (self.cols - self.x)
