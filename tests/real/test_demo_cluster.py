@@ -66,14 +66,14 @@ def alive(pid: int) -> bool:
         return False
 
 
-def processes_on(data: Path) -> list[psutil.Process]:
-    """Return the servers that have been started on a data directory."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            if str(data) in process.cmdline() and Path(process.cmdline()[0]).name == "postgres":
-                found.append(process)
-    return found
+def processes_on(place: Path) -> list[psutil.Process]:
+    """Return the processes of PostgreSQL that work in a directory: they name it, or have entered it."""
+    return [
+        process
+        for process in psutil.process_iter(["name", "cwd", "cmdline"])
+        if process.info["name"] in {"postgres", "initdb"}
+        and any(str(place) in text for text in (process.info["cwd"] or "", *(process.info["cmdline"] or ())))
+    ]
 
 
 @contextlib.contextmanager
@@ -165,9 +165,10 @@ def test_it_ends_when_killed_while_being_made(fresh_directory: Path) -> None:
         home = fresh_directory / "postgresql"
         until(lambda: home.is_dir() and any(home.glob("building-*/*")), "the first file")
         process.kill()
+        until(lambda: not processes_on(home), "the end of its processes")
     with open_cluster(fresh_directory) as cluster:
         assert works(cluster)
-        until(lambda: not list(home.glob("building-*")), "the end of unfinished files")
+        assert not list(home.glob("building-*"))
 
 
 def test_ctrl_c_leaves_the_server_to_us(kept_directory: Path) -> None:

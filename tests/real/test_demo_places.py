@@ -37,9 +37,9 @@ def closed_place(open_place: Path) -> Path:
     return closed
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def fallback(open_place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put the fallback place into the test's directory instead of /var/lib."""
+    """Put the fallback place into the test's directory: no test here may leave anything in /var/lib."""
     base = open_place / "var-lib"
     base.mkdir()
     base.chmod(0o755)
@@ -90,7 +90,7 @@ def test_a_fallback_of_somebody_elses_is_refused(closed_place: Path, fallback: P
 
 
 @root_only
-def test_programs_out_of_reach_are_copied_once(open_place: Path, closed_place: Path) -> None:
+def test_programs_out_of_reach_are_copied_once(open_place: Path, closed_place: Path, fallback: Path) -> None:
     """With the virtual environment in /root, the server's programs are copied into the demo's own directory."""
     package = find_programs().postgres.parents[2]
     site = closed_place / "site-packages"
@@ -101,6 +101,8 @@ def test_programs_out_of_reach_are_copied_once(open_place: Path, closed_place: P
     programs = site / package.name / installation.name / "bin"
     assert not reachable(programs, server_account())
     directory = open_place / "demo"
+    directory.mkdir()
+    directory.chmod(0o755)
     copied = []
     for umask in (0o077, 0o022):
         earlier = os.umask(umask)
@@ -115,6 +117,7 @@ def test_programs_out_of_reach_are_copied_once(open_place: Path, closed_place: P
         finally:
             os.umask(earlier)
     assert copied[0] == copied[1]
+    assert not list(fallback.iterdir())
     assert closed_place.stat().st_mode & 0o777 == 0o700
 
 

@@ -18,8 +18,8 @@ DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 PERSISTENT_SINCE = 3 * 86400
 """How many seconds ago the timers with `Persistent=true` last ran."""
 DROPPED = ("sys_module", "sys_time", "sys_rawio", "syslog")
-"""Capabilities that reach beyond namespaces: modules, the clock, devices and the kernel's log are this machine's."""
-USER, UID = "operator", 61234
+"""Capabilities that reach beyond namespaces: modules, clock, devices and the kernel's log are this machine's."""
+USER, UID = "operator", 54321
 """An ordinary user without rights, who exists because D-Bus turns away users whom it does not know."""
 SYSTEMD = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 

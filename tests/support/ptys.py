@@ -38,11 +38,12 @@ class Pty:
         rows: int = 24,
         env: Mapping[str, str | None] | None = None,
         cwd: Path | None = None,
+        is_controlling: bool = True,
     ) -> None:
         """Start `argv` on a terminal of `cols` x `rows`.
 
         The environment is a small one of its own (UTF-8, 256 colours, true colour); `env` adds to it, and removes
-        what it gives as None.
+        what it gives as None. Of a terminal that is not the controlling one, no signal comes when it is hung up.
         """
         self.output = bytearray()
         """All that was read from the terminal."""
@@ -52,8 +53,9 @@ class Pty:
         termios.tcsetwinsize(slave, (rows, cols))
         self.initial_attributes = termios.tcgetattr(slave)
         # setsid makes the terminal the controlling one without code between fork and exec.
+        setsid = ["setsid", "-c"] if is_controlling else ["setsid"]
         self._process = subprocess.Popen(
-            ["setsid", "-c", *map(str, argv)],
+            [*setsid, *map(str, argv)],
             stdin=slave,
             stdout=slave,
             stderr=slave,

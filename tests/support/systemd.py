@@ -25,12 +25,15 @@ from opsconsole.model.calendar import Times, period_of
 from opsconsole.model.checklists import Cadence
 from opsconsole.model.encoding import plain
 from opsconsole.model.readings import Evidence, Problem, Reading
+from support.box_init import UID
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 UNITS = REPOSITORY / "tests/real/units"
 PROGRAMS = ("unshare", "nsenter", "setpriv", "mount", "umount", "pivot_root", "dbus-daemon", "journalctl")
 BOOT_SECONDS = 30.0
 STOP_SECONDS = 5.0
+USER_ID = UID
+"""An ordinary user of the box, without any rights."""
 _CLEAN = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC", "SYSTEMD_PAGER": ""}
 _CGROUP_PREFIX = "opsconsole-tests-"
 
@@ -74,30 +77,31 @@ def context(**changes: Any) -> Context:
 class SystemdBox:
     """A running boxed systemd; `stop` ends it and leaves nothing behind."""
 
-    def __init__(self, state: Path, units: Path = UNITS) -> None:
+    def __init__(self, state: Path, units: Path = UNITS, *, name: str = "box") -> None:
         self.state = state
         self.units = units
         self.pid = 0
         """The box's PID 1 as seen from outside."""
         self._outer: subprocess.Popen[bytes] | None = None
         self._log = state / "log"
-        self._cgroup = _cgroup_mount() / f"{_CGROUP_PREFIX}{os.getpid()}"
+        self.cgroup = _cgroup_mount() / f"{_CGROUP_PREFIX}{os.getpid()}-{name}"
 
     def start(self) -> None:
         """Boot and wait until systemd has settled."""
-        _remove_stale_cgroups(self._cgroup.parent)
+        remove_stale_cgroups(self.cgroup.parent)
         root = self.state / "root"
         root.mkdir()
-        self._cgroup.mkdir()
+        self.cgroup.mkdir()
         try:
-            self._outer = subprocess.Popen(
-                self._command(root),
-                stdin=subprocess.DEVNULL,
-                stdout=self._log.open("wb"),
-                stderr=subprocess.STDOUT,
-                env=_CLEAN,
-                start_new_session=True,
-            )
+            with self._log.open("wb") as log:
+                self._outer = subprocess.Popen(
+                    self._command(root),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=_CLEAN,
+                    start_new_session=True,
+                )
             until(self._booted, "the end of booting", BOOT_SECONDS)
         except BaseException as error:
             self.stop()
@@ -106,12 +110,12 @@ class SystemdBox:
             raise
 
     def _command(self, root: Path) -> list[str]:
-        enter = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
-        unshare = ["unshare", "-m", "-p", "-f", "-u", "-i", "-n", "-C", "--propagation", "private", "--kill-child"]
-        init = [sys.executable, "-I", "-S", str(Path(__file__).with_name("box_init.py"))]
         # whatever ends this process, even kill -9, ends the box with it
-        outer = ["/bin/sh", "-c", enter, str(self._cgroup), "setpriv", "--pdeathsig", "KILL", *unshare]
-        return [*outer, *init, str(root), str(self.units), *_directories_to_show()]
+        outer = ["setpriv", "--pdeathsig", "KILL", "unshare", "-m", "-p", "-f", "-u", "-i", "-n", "--kill-child"]
+        # only what is inside enters the cgroup: systemd cannot hand out controllers below one that has processes
+        enter = ["/bin/sh", "-c", 'echo 0 > "$0/cgroup.procs" && exec "$@"', str(self.cgroup), "unshare", "-C"]
+        init = [sys.executable, "-I", "-S", str(Path(__file__).with_name("box_init.py"))]
+        return [*outer, *enter, *init, str(root), str(self.units), *_directories_to_show()]
 
     def _booted(self) -> bool:
         if self._outer is None or self._outer.poll() is not None:
@@ -132,7 +136,7 @@ class SystemdBox:
                 self._outer.kill()
             self._outer.wait(STOP_SECONDS)
             self._outer = None
-        until(lambda: _removed(self._cgroup), f"the end of {self._cgroup}", STOP_SECONDS)
+        until(lambda: _removed(self.cgroup), f"the end of {self.cgroup}", STOP_SECONDS)
 
     def path(self, inside: str) -> Path:
         """Return where a path of the box is found from outside."""
@@ -151,6 +155,10 @@ class SystemdBox:
             timeout=timeout,
             check=False,
         )
+
+    def write(self, inside: str, text: str) -> None:
+        """Write a file of the box."""
+        self.path(inside).write_text(text, encoding="utf-8")
 
     def systemctl(self, *arguments: str) -> str:
         """Run systemctl inside and return what it printed; raise BoxError where it fails."""
@@ -254,10 +262,10 @@ def _removed(cgroup: Path) -> bool:
     return not cgroup.exists()
 
 
-def _remove_stale_cgroups(mount: Path) -> None:
+def remove_stale_cgroups(mount: Path) -> None:
     """Remove what a test run that was killed could not."""
     for cgroup in mount.glob(f"{_CGROUP_PREFIX}*"):
-        if not Path(f"/proc/{cgroup.name.removeprefix(_CGROUP_PREFIX)}").exists():
+        if not Path(f"/proc/{cgroup.name.removeprefix(_CGROUP_PREFIX).partition('-')[0]}").exists():
             _removed(cgroup)
 
 
@@ -276,7 +284,8 @@ def _unavailable() -> str:
     return f"not installed: {', '.join(missing)}" if missing else ""
 
 
-def _refuse(why: str) -> None:
+def refuse(why: str) -> None:
+    """Skip the test that asks for a box, loudly; fail it in CI."""
     message = f"NO REAL SYSTEMD: {why}. Nothing that needs one was tested."
     if os.environ.get("CI") == "true":
         pytest.fail(message)
@@ -287,16 +296,16 @@ def _refuse(why: str) -> None:
 def systemd_box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemdBox]:
     """Give a booted systemd in which the units of `tests/real/units` have come to their ends."""
     if why := _unavailable():
-        _refuse(why)
+        refuse(why)
     box = None
     try:
         box = SystemdBox(tmp_path_factory.mktemp("systemd"))
         box.start()
         settle(box)
-    except BoxError as error:
+    except (BoxError, OSError) as error:
         if box is not None:
             box.stop()
-        _refuse(str(error))
+        refuse(str(error))
         raise
     try:
         yield box
@@ -314,7 +323,10 @@ def settle(box: SystemdBox) -> None:
         "killed.service": {"ActiveState": "failed"},
         "missing-program.service": {"ActiveState": "failed"},
         "flaky.service": {"ActiveState": "failed", "NRestarts": "3"},
+        "crashed.service": {"ActiveState": "failed"},
+        "prepared.service": {"ActiveState": "failed"},
         "running.service": {"ActiveState": "active"},
+        "stay.service": {"ActiveState": "active"},
         "noisy.service": {"ActiveState": "inactive"},
     }
     for unit, properties in expected.items():

@@ -14,7 +14,6 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.screen import Screen
 from textual.widgets import Footer
 
 from opsconsole.widgets.application import TerminalApp
@@ -40,16 +39,6 @@ def flood_row(index: int, value: int) -> Row:
     return Row(f"k{index}", (Piece(f"{index} {value} {chr(ord('a') + value % 26) * 60}"),))
 
 
-class BlockingScreen(Screen[None]):
-    """A screen that can be made to never hear of anything again."""
-
-    async def action_block(self) -> None:
-        """Never return from a handler of the screen."""
-        assert isinstance(self.app, Application)
-        self.app.note("blocked")
-        await asyncio.Event().wait()
-
-
 class Application(TerminalApp[None]):
     """Rows on the left, a text on the right."""
 
@@ -67,6 +56,7 @@ class Application(TerminalApp[None]):
         Binding("w", "fail_in_worker", "Worker"),
         Binding("y", "forget", "Task"),
         Binding("b", "block", "Block"),
+        Binding("s", "block_screen", "Block"),
         Binding("e", "edit", "Edit"),
         Binding("q", "quit", "Quit"),
     ]
@@ -76,10 +66,6 @@ class Application(TerminalApp[None]):
         self.directory = directory
         self.value = 0
         self.flooding = False
-
-    def get_default_screen(self) -> BlockingScreen:
-        """Return the screen the application begins with."""
-        return BlockingScreen(id="_default")
 
     def compose(self) -> ComposeResult:
         """Place the parts."""
@@ -176,6 +162,15 @@ class Application(TerminalApp[None]):
         """Never return from a handler of the application."""
         self.note("blocked")
         await asyncio.Event().wait()
+
+    def action_block_screen(self) -> None:
+        """Never return from a handler of the screen."""
+
+        async def block() -> None:
+            self.note("blocked")
+            await asyncio.Event().wait()
+
+        self.screen.call_later(block)
 
     def action_edit(self) -> None:
         """Edit a text in the operator's editor."""

@@ -15,11 +15,13 @@ def start(
     cols: int = 80,
     rows: int = 24,
     env: Mapping[str, str | None] | None = None,
+    is_controlling: bool = True,
 ) -> Pty:
     """Start the application with `directory` for its traces."""
     directory.mkdir(exist_ok=True)
     argv = [sys.executable, "-m", "support.terminal_main", str(directory), *options]
-    return Pty(argv, cols=cols, rows=rows, env={"PYTHONPATH": str(_TESTS), **(env or {})})
+    environ = {"PYTHONPATH": str(_TESTS), **(env or {})}
+    return Pty(argv, cols=cols, rows=rows, env=environ, is_controlling=is_controlling)
 
 
 def started(
@@ -28,9 +30,10 @@ def started(
     cols: int = 80,
     rows: int = 24,
     env: Mapping[str, str | None] | None = None,
+    is_controlling: bool = True,
 ) -> Pty:
     """Start the application, and return when all of its first screen is drawn."""
-    pty = start(directory, *options, cols=cols, rows=rows, env=env)
+    pty = start(directory, *options, cols=cols, rows=rows, env=env, is_controlling=is_controlling)
     pty.wait_for("Update")
     pty.wait_until(lambda: bool(beats(directory)), what="the first heartbeat")
     pty.settle()
@@ -53,7 +56,7 @@ def thread_count(pty: Pty) -> int:
 
 
 def process_state(pty: Pty) -> str:
-    """Return the state of the program as proc(5) names it: S sleeping, T stopped, …"""
+    """Return the state of the program as proc(5) names it: S sleeping, T stopped."""
     return Path(f"/proc/{pty.pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 

@@ -26,7 +26,7 @@ class Screen:
         self._page = self._main
         self._decode = codecs.getincrementaldecoder("utf-8")("strict").decode
         self._rest = ""
-        self._reverse = False
+        self._style = ""
 
     @property
     def lines(self) -> list[str]:
@@ -41,7 +41,13 @@ class Screen:
     @property
     def reversed_lines(self) -> list[int]:
         """The indices of lines that begin reversed: the cursor of a list."""
-        return [y for y in range(self.rows) if self._page.reverse[y]]
+        return [y for y in range(self.rows) if "7" in self._page.styles[y][0].split(";")]
+
+    @property
+    def picture(self) -> list[list[tuple[str, str]]]:
+        """Every cell: its character and the codes of its style."""
+        page = self._page
+        return [list(zip(*line, strict=True)) for line in zip(page.cells, page.styles, strict=True)]
 
     @property
     def is_alternate(self) -> bool:
@@ -72,12 +78,15 @@ class Screen:
         if char == "\r":
             page.x = 0
         elif char == "\n":
-            page.y = min(page.y + 1, self.rows - 1)
+            page.line_feed()
         elif char == "\x07":
             return
         else:
             assert char.isprintable(), f"control character {char!r}"
-            page.put(char, get_character_cell_size(char), self._reverse)
+            if page.x >= self.cols and "7" in self.modes:
+                page.x = 0
+                page.line_feed()
+            page.put(char, get_character_cell_size(char), self._style)
 
     def _obey(self, private: str, numbers: str, final: str) -> None:
         values = [int(number or 0) for number in numbers.split(";")]
@@ -87,8 +96,7 @@ class Screen:
             row, column = [*values, 1][:2]
             self._page.y, self._page.x = max(row, 1) - 1, max(column, 1) - 1
         elif (private, final) == ("", "m"):
-            for value in values:
-                self._reverse = value == 7 or (self._reverse and value not in (0, 27))
+            self._style = "" if numbers in ("", "0") else f"{self._style};{numbers}".strip(";")
         elif (private, final) == ("", "K"):
             self._page.erase_line(values[0])
         elif (private, final, numbers) == ("", "J", "2"):
@@ -115,28 +123,32 @@ class _Page:
     def __init__(self, cols: int, rows: int) -> None:
         self.cols = cols
         self.cells = [[" "] * cols for _ in range(rows)]
-        self.reverse = [False] * rows
+        self.styles = [[""] * cols for _ in range(rows)]
         self.x = 0
         self.y = 0
 
-    def put(self, char: str, width: int, reverse: bool) -> None:
+    def put(self, char: str, width: int, style: str) -> None:
         line = self.cells[self.y]
         if width == 0:
             if self.x > 0:
                 line[self.x - 1] += char
             return
-        if self.x == 0:
-            self.reverse[self.y] = reverse
-        if self.x < self.cols:
-            line[self.x] = char
-            for extra in range(self.x + 1, min(self.x + width, self.cols)):
-                line[extra] = ""
+        for at in range(self.x, min(self.x + width, self.cols)):
+            line[at] = char if at == self.x else ""
+            self.styles[self.y][at] = style
         self.x += width
 
+    def line_feed(self) -> None:
+        self.y += 1
+        if self.y == len(self.cells):
+            self.y -= 1
+            self.cells = [*self.cells[1:], [" "] * self.cols]
+            self.styles = [*self.styles[1:], [""] * self.cols]
+
     def erase(self) -> None:
-        for line in self.cells:
+        for line, styles in zip(self.cells, self.styles, strict=True):
             line[:] = [" "] * self.cols
-        self.reverse[:] = [False] * len(self.reverse)
+            styles[:] = [""] * self.cols
 
     def erase_line(self, how: int) -> None:
         assert how == 0, "only erasing to the right is expected"

@@ -146,6 +146,21 @@ def test_what_stands_before_the_sign_off() -> None:
     assert count_words(chain.state().counts) == "1 pass, 1 fail, 1 waived, 1 skipped"
 
 
+def test_a_blocked_item_is_explained_by_what_it_needs() -> None:
+    """One note on the dead database is enough for the thirteen items that it blocks; a stale block is not."""
+    needy = msgspec.structs.replace(CHECKLIST.items[1], for_each=(), requires=("collectors",))
+    definition = msgspec.structs.replace(
+        CHECKLIST, sections=(Section("Collection", (CHECKLIST.items[0], needy)),), fields=()
+    )
+    chain = (
+        Chain(definition).measured("collectors", Outcome.FAIL, "one is missing").measured("disk", Outcome.BLOCKED)
+    )
+    assert [each.item for each in hurdles(chain.state())] == ["collectors", "disk"]
+    assert hurdles(chain.add(Noted("collectors", "restarted")).state()) == ()
+    chain.measured("collectors", Outcome.PASS)
+    assert [each.item for each in hurdles(chain.state())] == ["disk"]
+
+
 def test_an_edited_checklist_shows() -> None:
     """An edit keeps what still means the same, asks anew for what changed, and loses nothing."""
     chain = green().add(Noted("collectors", "all well"))

@@ -7,7 +7,9 @@ is found, and a wrong string explained, without loading the driver and without r
 import asyncio
 import ipaddress
 import os
+import pwd
 import re
+import shlex
 import socket
 import stat
 import urllib.parse
@@ -131,6 +133,35 @@ async def connection_parameters(dsn: str, connect_timeout: int) -> dict[str, str
         # libpq would ignore it too, but say so on the terminal, across the console's screen
         parameters["passfile"] = f"{os.devnull}/none"
     return parameters | await _addresses(given)
+
+
+def login() -> str:
+    """Return the name of this process's user, which is libpq's role and database where none is given."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+def psql_line(parameters: Mapping[str, str], query: str = "") -> str:
+    """Return a command line that makes the connection by hand, and sends `query` with the same precautions."""
+    target = " ".join(f"{keyword}={_quoted(value)}" for keyword, value in parameters.items())
+    argv = ["psql", "--no-psqlrc", *([target] if target else []), *(["--command", query] if query else [])]
+    options = "PGOPTIONS='-c default_transaction_read_only=on -c row_security=off' " if query else ""
+    return options + " ".join(map(_shell_quoted, argv))
+
+
+def _shell_quoted(text: str) -> str:
+    """Quote for a shell as a person would: SQL is full of single quotes, so in double ones where that is safe."""
+    if "'" in text and not re.search(r'["$`\\!]', text):
+        return f'"{text}"'
+    return shlex.quote(text)
+
+
+def _quoted(value: str) -> str:
+    if value and not re.search(r"[\s'\\]", value):
+        return value
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def password_file(parameters: Mapping[str, str]) -> Path:

@@ -105,9 +105,9 @@ class Journal:
         found = await self.newest(*selection, "_TRANSPORT=driver", f"MESSAGE_ID={_DROPPED}", most=1000)
         return sum(each.dropped for each in found.entries if not unit or each.message.endswith(f" {unit}"))
 
-    async def begins(self) -> dt.datetime | None:
-        """Return the time of the oldest entry, None where that is not known."""
-        finished = await self._ask("--header", limit_bytes=_SAMPLE_BYTES)
+    async def begins(self, *selection: str) -> dt.datetime | None:
+        """Return the time of the oldest entry of the files selected, None where that is not known."""
+        finished = await self._ask("--header", *selection, limit_bytes=_SAMPLE_BYTES)
         heads = [int(match, 16) for match in _HEAD.findall(finished.stdout.decode("utf-8", "replace"))]
         return min((_time(head) for head in heads if head), default=None)
 

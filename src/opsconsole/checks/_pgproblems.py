@@ -8,13 +8,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from opsconsole.checks._conninfo import ignored_password_file, password_file, setting
-from opsconsole.checks._postgres import ServerError
+from opsconsole.checks._conninfo import ignored_password_file, login, password_file, psql_line, setting
+from opsconsole.checks._pganswers import QUERY_CANCELED, ServerError
 from opsconsole.checks._statements import Statement
 from opsconsole.contracts.probe import ProbeError
 
 _INSUFFICIENT_PRIVILEGE = "42501"
-_QUERY_CANCELED = "57014"
 _READ_ONLY = "25006"
 _MISSING = frozenset({"42P01", "42703", "42883", "42704", "3F000", "42P02", "3D000"})
 _TOO_MANY = "53300"
@@ -30,7 +29,7 @@ class Place:
         self.parameters = parameters
         self.host = setting(parameters, "host", "PGHOST") or "the local socket"
         self.port = setting(parameters, "port", "PGPORT", "5432")
-        self.user = setting(parameters, "user", "PGUSER")
+        self.user = setting(parameters, "user", "PGUSER") or login()
         self.database = setting(parameters, "dbname", "PGDATABASE") or self.user
 
     def __str__(self) -> str:
@@ -50,16 +49,8 @@ def connect_error(place: Place, message: str) -> ProbeError:
     return ProbeError(
         "source-down",
         f"{place}: {_said(message)}",
-        f"see what `{reach_by_hand(place.parameters)}` says",
+        f"see what `{psql_line(place.parameters)}` says",
     )
-
-
-def reach_by_hand(parameters: Mapping[str, str]) -> str:
-    """Return a command that makes the same connection."""
-    given = " ".join(
-        f"{key}={parameters[key]}" for key in ("service", "host", "port", "dbname", "user") if key in parameters
-    )
-    return f'psql "{given}"' if given else "psql"
 
 
 def connect_timeout(place: Place, seconds: float) -> ProbeError:
@@ -113,7 +104,7 @@ _CONNECTING = (
         r"(?P<method>[A-Za-z0-9-]+) authentication failed for user",
         "authentication",
         "{method} authentication of {user} failed",
-        "see the server's log and its pg_hba.conf and pg_ident.conf: this login of this host must be let in as {user}",
+        "see the server's log, pg_hba.conf and pg_ident.conf: this login of this host must be let in as {user}",
     ),
     (
         r"no pg_hba\.conf entry|pg_hba\.conf rejects connection",
@@ -146,7 +137,7 @@ _CONNECTING = (
         "see who holds them: `select usename, application_name, count(*) from pg_stat_activity group by 1, 2`",
     ),
     (
-        r"the database system is (?P<state>starting up|shutting down|in recovery mode|not yet accepting connections)",
+        r"the database system is (?P<state>starting up|shutting down|in recovery mode|not yet accepting \w+)",
         "source-down",
         "the database is {state}",
         "wait for it, and measure again",
@@ -177,7 +168,7 @@ def _words(place: Place) -> dict[str, str]:
     return {
         "host": place.host.partition(",")[0],
         "port": place.port.partition(",")[0],
-        "user": place.user or "this user",
+        "user": place.user,
         "database": place.database,
         "password": _password_hint(place.parameters),
     }
@@ -205,22 +196,26 @@ def superuser(place: Place, role: str) -> ProbeError:
     return ProbeError(
         "superuser",
         f"{place}: {role} is a superuser, and a check must not be able to change what it watches",
-        f"connect as a role that may only read: `create role opsconsole login; grant connect on database "
-        f"{place.database} to opsconsole; grant usage on schema public to opsconsole; grant select on all tables in "
-        "schema public to opsconsole;`",
+        "connect as a role that may only read: `create role opsconsole login; "
+        f"grant connect on database {place.database} to opsconsole; grant usage on schema public to opsconsole; "
+        "grant select on all tables in schema public to opsconsole;`",
     )
 
 
 # --- asking ------------------------------------------------------------------------------------------
 
 
-def query_error(place: Place, role: str, error: ServerError, statement: Statement, late: bool) -> ProbeError:
-    """Return the problem behind a refused query; `late` says that its time was up when it was cancelled."""
+def query_error(place: Place, role: str, error: ServerError, statement: Statement) -> ProbeError:
+    """Return the problem behind a query that the server refused."""
     state = error.sqlstate
     if state == _INSUFFICIENT_PRIVILEGE:
         return _no_permission(place, role, error)
-    if state == _QUERY_CANCELED:
-        return _cancelled(late=late)
+    if state == QUERY_CANCELED:
+        return ProbeError(
+            "failed",
+            "somebody cancelled the query (pg_cancel_backend, or a setting of the server)",
+            "measure again",
+        )
     if state == _READ_ONLY:
         return ProbeError(
             "read-only",
@@ -253,16 +248,8 @@ def timed_out(seconds: float) -> ProbeError:
     return ProbeError(
         "timeout",
         f"the query had not ended after {seconds:.3g} s and was stopped",
-        "run it by hand with `explain`; it may wait for a lock (`select * from pg_locks where not granted`), need an "
-        "index, or need a longer `timeout`",
-    )
-
-
-def _cancelled(*, late: bool) -> ProbeError:
-    if late:
-        return ProbeError("timeout", "", "")
-    return ProbeError(
-        "failed", "somebody cancelled the query (pg_cancel_backend, or a setting of the server)", "measure again"
+        "run it by hand with `explain`; it may wait for a lock (`select * from pg_locks where not granted`), "
+        "need an index, or need a longer `timeout`",
     )
 
 

@@ -25,10 +25,10 @@ _YEAR = Decimal("365.25") * _DAY
 def value_of(raw: bytes | None, kind: int, unit: Unit | None = None) -> Value:
     """Return a cell as a value.
 
-    Numbers have the `unit` given for their column, intervals are seconds, `timestamptz` is a moment. All else is the
-    text that the server shows: also `timestamp`, which without a zone names no moment (`at time zone` makes it one),
-    and a date, as `YYYY-MM-DD`. NaN and infinities stay numbers, which are never judged; moments beyond the years
-    that Python knows stay text.
+    Numbers have the `unit` given for their column, intervals are seconds, `timestamptz` is a moment. All else is
+    the text that the server shows: a date as `YYYY-MM-DD`, and also `timestamp`, which without a zone names no
+    moment (`at time zone` makes it one). NaN and infinities stay numbers, which are never judged; moments beyond
+    the years that Python knows stay text.
     """
     if raw is None:
         return None

@@ -9,10 +9,20 @@ message holds one statement only. PostgreSQL manual: "Pipeline Mode", "Retrievin
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import msgspec
+from opsconsole.checks._pganswers import (
+    Answer,
+    Bounds,
+    DisplacedError,
+    Exchange,
+    LateError,
+    LostError,
+    error_of,
+    first_line,
+)
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -30,76 +40,34 @@ _SETTINGS = (
     b" set_config('DateStyle', 'ISO, YMD', true),"
     b" set_config('IntervalStyle', 'postgres', true),"
     b" set_config('extra_float_digits', '1', true),"
-    b" set_config('bytea_output', 'hex', true)"
+    b" set_config('bytea_output', 'hex', true),"
+    b" extract(epoch from clock_timestamp())"
 )
 """For the transaction only, so that a pooler between does not give them to somebody else."""
+
+_CLOCK = b"SELECT extract(epoch from clock_timestamp())"
+"""The server's clock around a query says how long it took, however many share the round trip."""
 
 _MAX_NOTICES = 20
 
 
-class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """What a query may take."""
-
-    seconds: float
-    """After which nothing is waited for any more; the server is told to stop a little earlier."""
-    rows: int
-    bytes: int
-    """Of all cells together."""
-
-    @property
-    def server_milliseconds(self) -> int:
-        """The server's `statement_timeout`: early enough for its own error to arrive."""
-        return max(1, int((self.seconds - min(0.25, self.seconds / 10)) * 1000))
-
-
-class Column(msgspec.Struct, frozen=True):
-    """A column of an answer."""
-
-    name: str
-    type: int
-    """The oid of its type: `select oid, typname from pg_type`."""
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a query brought back, cells as the text that the server sent."""
-
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[bytes | None, ...], ...]
-    truncated: bool
-    """Whether rows were left out because a bound was reached."""
-    seconds: float
-    """From sending the query to its last row."""
-    notices: tuple[str, ...]
-
-
-class ServerError(Exception):
-    """What the server refused; the fields are those of the protocol ("Error and Notice Message Fields")."""
-
-    def __init__(self, sqlstate: str, message: str, *, detail: str = "", hint: str = "", position: int = 0) -> None:
-        super().__init__(message)
-        self.sqlstate = sqlstate
-        self.message = message
-        self.detail = detail
-        self.hint = hint
-        self.position = position
-        """Character of the query where it went wrong, counted from 1; 0 where the server does not say."""
-
-
-class LostError(Exception):
-    """The connection ended while it was needed."""
-
-
-class LateError(Exception):
-    """The server had not answered in time, not even to say that it was out of time."""
-
-
 class Connection:
-    """An open connection; one query at a time. After any error `usable` says whether it can go on."""
+    """An open connection. Queries may be sent while others are under way; they are answered in order.
+
+    A query's time counts from when those before it are done. When one has to be stopped in a way that ends the
+    connection, those behind it raise DisplacedError.
+    """
 
     def __init__(self, connection: "AsyncConnection[Any]") -> None:
         self._connection = connection
         self._pgconn = connection.pgconn
-        self._notices: list[str] = []
+        self._exchanges: deque[Exchange] = deque()
+        self._reader: asyncio.Task[None] | None = None
+        self._ending = False
+        self.role = self._reported("session_authorization")
+        """The role it is logged in as."""
+        self.superuser = self._reported("is_superuser") == "on"
+        """Whether its role may do anything at all."""
         self._pgconn.enter_pipeline_mode()
         self._pgconn.notice_handler = self._noticed
 
@@ -113,20 +81,8 @@ class Connection:
 
     @property
     def usable(self) -> bool:
-        """Whether it is open and idle, outside any transaction."""
-        from psycopg.pq import TransactionStatus
-
-        return not self._connection.closed and self._pgconn.transaction_status == TransactionStatus.IDLE
-
-    @property
-    def superuser(self) -> bool:
-        """Whether its role may do anything at all."""
-        return self.reported("is_superuser") == "on"
-
-    @property
-    def role(self) -> str:
-        """The role it is logged in as."""
-        return self.reported("session_authorization") or self._pgconn.user.decode("utf-8", "replace")
+        """Whether more can be sent."""
+        return not (self._ending or self._connection.closed)
 
     @property
     def encrypted(self) -> bool:
@@ -138,36 +94,32 @@ class Connection:
         """Whether it is a socket of this host, not of the network."""
         return self._pgconn.host.startswith((b"/", b"@"))
 
-    def reported(self, name: str) -> str:
-        """Return a setting that the server reports by itself: "Asynchronous Operations", ParameterStatus."""
+    def _reported(self, name: str) -> str:
+        """Return a setting that the server reports by itself: libpq, `PQparameterStatus`."""
         return (self._pgconn.parameter_status(name.encode()) or b"").decode("utf-8", "replace")
 
     async def aclose(self) -> None:
-        """Close it at once."""
-        await self._connection.close()
+        """Close it at once; whoever still waits for an answer is told that it was lost."""
+        await self._end(LostError("it was closed"))
 
     async def query(self, text: str, values: Sequence[str], types: Sequence[int], bounds: Bounds) -> Answer:
         """Run one query in a READ ONLY transaction that is rolled back, all of it in one round trip.
 
-        Raises ServerError, LateError, LostError. Cancelling it cancels the query in the server too.
+        Raises ServerError, LateError, LostError, DisplacedError. Cancelling it ends the query in the server too.
         """
-        self._notices.clear()
-        kept = _Kept(bounds)
+        if not self.usable:
+            raise DisplacedError
+        exchange = Exchange(bounds)
+        self._send(text.encode(), [value.encode() for value in values], types, bounds)
+        self._exchanges.append(exchange)
+        if self._reader is None or self._reader.done():
+            self._reader = asyncio.create_task(self._read(), name="read from PostgreSQL")
         try:
-            async with asyncio.timeout(bounds.seconds):
-                self._send(text.encode(), [value.encode() for value in values], types, bounds)
-                await self._flush()
-                await self._receive(kept)
-        except TimeoutError:
-            await self._abandon()
-            if not kept.truncated:
-                raise LateError from None
+            return await exchange.done
         except asyncio.CancelledError:
-            await self._abandon()
+            if self._exchanges and self._exchanges[0] is exchange:
+                await self._end(DisplacedError())
             raise
-        if kept.error is not None and not kept.truncated:
-            raise kept.error
-        return kept.answer(tuple(self._notices))
 
     # --- the pipeline --------------------------------------------------------------------------------
 
@@ -179,40 +131,74 @@ class Connection:
             pgconn.send_query_params(_READ_ONLY, None)
             pgconn.send_query_params(_SETTINGS, [str(bounds.server_milliseconds).encode()])
             pgconn.send_query_params(text, values, types)
+            pgconn.send_query_params(_CLOCK, None)
             pgconn.pipeline_sync()
             # behind the synchronisation point, so that an error before it does not skip this one
             pgconn.send_query_params(_ROLLBACK, None)
             pgconn.pipeline_sync()
+            if pgconn.flush():
+                asyncio.get_running_loop().add_writer(pgconn.socket, self._send_rest, pgconn.socket)
         except OperationalError as error:
-            raise LostError(_first_line(error)) from error
+            raise LostError(first_line(error)) from error
 
-    async def _flush(self) -> None:
+    def _send_rest(self, socket: int) -> None:
+        """Go on sending what did not fit into the socket; an error shows when the answer is read."""
         from psycopg import OperationalError
 
-        try:
-            while self._pgconn.flush():
-                await self._ready(writing=True)
-                self._pgconn.consume_input()  # a server that cannot send does not receive either
-        except OperationalError as error:
-            raise LostError(_first_line(error)) from error
+        rest = 0
+        with contextlib.suppress(OperationalError):
+            rest = self._pgconn.flush()
+        if not rest:
+            asyncio.get_running_loop().remove_writer(socket)
 
-    async def _receive(self, kept: "_Kept") -> None:
+    async def _read(self) -> None:
+        """Read the answers of all queries under way, in order."""
+        while self._exchanges:
+            exchange = self._exchanges[0]
+            try:
+                async with asyncio.timeout(exchange.bounds.seconds):
+                    await self._receive(exchange)
+            except TimeoutError:
+                exchange.give_up(LateError(exchange.bounds.seconds))
+                await self._end(DisplacedError())
+                return
+            except Exception as error:  # noqa: BLE001 - whatever it is, nobody may be left waiting for this task
+                exchange.give_up(error)
+                await self._end(DisplacedError())
+                return
+            self._exchanges.popleft()
+            exchange.settle()
+            if self._exchanges:
+                self._exchanges[0].began = time.monotonic()
+
+    async def _receive(self, exchange: Exchange) -> None:
         """Take the results of what `_send` sent, in its order."""
-        for _ in (_READ_ONLY, _SETTINGS):
-            while (result := await self._result()) is not None:
-                kept.refuse(_error_of(result))
-        if kept.error is None:
+        await self._skim(exchange)
+        began = await self._skim(exchange)
+        if exchange.error is None:
             self._pgconn.set_single_row_mode()
         while (result := await self._result()) is not None:
-            kept.take(result)
-            if kept.truncated and not kept.cut_off:
-                kept.cut_off = True
-                await self._cancel()
-        kept.ended = time.monotonic()
-        await self._result()
+            exchange.take(result)
+            if exchange.truncated and not exchange.stopped:
+                exchange.stopped = True
+                await self._stop_statement()
+        ended = await self._skim(exchange)
+        exchange.timed(began, ended)
+        await self._result()  # the synchronisation point
         while (result := await self._result()) is not None:
-            kept.refuse(_error_of(result))
+            error = error_of(result)
+            if error is not None:
+                raise error  # not even rolled back: nothing may be sent into that transaction
         await self._result()
+
+    async def _skim(self, exchange: Exchange) -> bytes | None:
+        """Take the results of a statement of ours; return the last cell of its row, if it has one."""
+        cell = None
+        while (result := await self._result()) is not None:
+            exchange.refuse(error_of(result))
+            if result.ntuples:
+                cell = result.get_value(0, result.nfields - 1)
+        return cell
 
     async def _result(self) -> "PGresult | None":
         """Return the next result; None marks the end of a statement."""
@@ -221,26 +207,18 @@ class Connection:
 
         try:
             while self._pgconn.is_busy():
-                await self._ready()
+                await self._readable()
                 self._pgconn.consume_input()
         except OperationalError as error:
-            raise self._lost(_first_line(error)) from error
+            raise LostError(first_line(error)) from error
         result = self._pgconn.get_result()
         if self._pgconn.status != ConnStatus.OK:
-            raise self._lost(_first_line(self._pgconn.get_error_message()), result)
+            last_words = error_of(result) if result is not None else None
+            raise last_words or LostError(first_line(self._pgconn.get_error_message()))
         return result
 
-    def _lost(self, message: str, result: "PGresult | None" = None) -> Exception:
-        """Return why the connection ended: the server's last words where it had any."""
-        while result is not None or (result := self._pgconn.get_result()) is not None:
-            error = _error_of(result)
-            if error is not None and error.sqlstate:
-                return error
-            result = None
-        return LostError(message)
-
-    async def _ready(self, *, writing: bool = False) -> None:
-        """Wait until the socket has something to read, or room to write."""
+    async def _readable(self) -> None:
+        """Wait until the socket has something to read."""
         loop = asyncio.get_running_loop()
         ready = loop.create_future()
         socket = self._pgconn.socket
@@ -250,107 +228,48 @@ class Connection:
                 ready.set_result(None)
 
         loop.add_reader(socket, wake)
-        if writing:
-            loop.add_writer(socket, wake)
         try:
             await ready
         finally:
-            loop.remove_reader(socket)
-            if writing:
-                loop.remove_writer(socket)
+            if not self._connection.closed:
+                loop.remove_reader(socket)
+
+    def _noticed(self, result: "PGresult") -> None:
+        if self._exchanges and len(self._exchanges[0].notices) < _MAX_NOTICES:
+            self._exchanges[0].notices.append(result.get_error_message("utf-8").strip())
 
     # --- giving up -----------------------------------------------------------------------------------
 
-    async def _cancel(self) -> None:
+    async def _stop_statement(self) -> None:
         """Ask the server to stop the statement under way; it comes back as an error of that statement."""
         from psycopg import Error
 
+        for exchange in list(self._exchanges)[1:]:
+            exchange.exposed = True
         with contextlib.suppress(Error):
             await self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
 
-    async def _abandon(self) -> None:
-        """Cancel in the server and close: what is still on its way must not answer the next query."""
+    async def _end(self, error: Exception) -> None:
+        """Stop what runs in the server and close: what is still on its way must not answer another query."""
+        self._ending = True
+        exchanges = list(self._exchanges)
+        self._exchanges.clear()
         try:
-            async with asyncio.timeout(_CANCEL_SECONDS):
-                await self._cancel()
+            if exchanges and not self._connection.closed:
+                async with asyncio.timeout(_CANCEL_SECONDS):
+                    await self._stop_statement()
         except TimeoutError:
             pass
         finally:
-            self._pgconn.finish()
+            self._close()
+            for exchange in exchanges:
+                exchange.fail(error)
 
-    def _noticed(self, result: "PGresult") -> None:
-        if len(self._notices) < _MAX_NOTICES:
-            self._notices.append(result.get_error_message("utf-8").strip())
-
-
-class _Kept:
-    """Collects the rows of a query up to its bounds."""
-
-    def __init__(self, bounds: Bounds) -> None:
-        self.error: ServerError | None = None
-        self.truncated = False
-        self.cut_off = False
-        """Whether the server was already asked to stop."""
-        self.began = self.ended = time.monotonic()
-        self._bounds = bounds
-        self._columns: tuple[Column, ...] = ()
-        self._rows: list[tuple[bytes | None, ...]] = []
-        self._bytes = 0
-
-    def refuse(self, error: ServerError | None) -> None:
-        """Remember the first error; what follows in the pipeline is only skipped because of it."""
-        self.error = self.error or error
-
-    def take(self, result: "PGresult") -> None:
-        """Keep the rows of a result, unless that is too much."""
-        self.refuse(_error_of(result))
-        if self.error is not None or self.truncated:
-            return
-        if not self._columns:
-            self._columns = tuple(
-                Column((result.fname(at) or b"").decode("utf-8", "backslashreplace"), result.ftype(at))
-                for at in range(result.nfields)
-            )
-        for row in range(result.ntuples):
-            if len(self._rows) == self._bounds.rows:
-                self.truncated = True
-                return
-            cells = tuple(result.get_value(row, at) for at in range(result.nfields))
-            self._bytes += sum(len(cell) for cell in cells if cell is not None)
-            if self._bytes > self._bounds.bytes:
-                self.truncated = True
-                return
-            self._rows.append(cells)
-
-    def answer(self, notices: tuple[str, ...]) -> Answer:
-        """Return what was kept."""
-        return Answer(
-            columns=self._columns,
-            rows=tuple(self._rows),
-            truncated=self.truncated,
-            seconds=self.ended - self.began,
-            notices=notices,
-        )
-
-
-def _error_of(result: "PGresult") -> ServerError | None:
-    from psycopg.pq import DiagnosticField, ExecStatus
-
-    if result.status != ExecStatus.FATAL_ERROR:
-        return None
-
-    def field(code: DiagnosticField) -> str:
-        return (result.error_field(code) or b"").decode("utf-8", "backslashreplace")
-
-    position = field(DiagnosticField.STATEMENT_POSITION)
-    return ServerError(
-        field(DiagnosticField.SQLSTATE),
-        field(DiagnosticField.MESSAGE_PRIMARY) or _first_line(result.get_error_message("utf-8")),
-        detail=field(DiagnosticField.MESSAGE_DETAIL),
-        hint=field(DiagnosticField.MESSAGE_HINT),
-        position=int(position) if position.isdecimal() else 0,
-    )
-
-
-def _first_line(error: object) -> str:
-    return str(error).strip().partition("\n")[0]
+    def _close(self) -> None:
+        if not self._connection.closed:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._pgconn.socket)
+            loop.remove_writer(self._pgconn.socket)
+        self._pgconn.finish()
+        if self._reader is not None and self._reader is not asyncio.current_task():
+            self._reader.cancel()

@@ -42,8 +42,9 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     directory: str = ""
     """Read the journal files of this directory instead of the host's own journal."""
     partial: bool = False
-    """Accept a journal that begins within the time looked at, or from which journald left out messages of a unit
-    that wrote too many. Without it both are errors, because what is missing may have been what is looked for."""
+    """Accept a journal that begins within the time looked at, holds nothing at all of that time, or from which
+    journald left out messages of a unit that wrote too many. Without it these are errors, because what is missing
+    may have been what is looked for."""
 
 
 COLUMNS = ("time", "priority", "source", "message", "unit")
@@ -151,13 +152,25 @@ async def _living_journal(programs: Programs, unit: str) -> tuple[str, str]:
     return shown.get("LogNamespace", ""), _elsewhere(unit, shown)
 
 
+_ELSEWHERE = {
+    "append": "to a file",
+    "file": "to a file",
+    "truncate": "to a file",
+    "null": "nowhere",
+    "socket": "to a socket",
+    "fd": "to a socket",
+    "tty": "to a terminal",
+}
+"""What StandardOutput= and StandardError= may say beside the journal: systemd.exec(5)."""
+
+
 def _elsewhere(unit: str, shown: dict[str, str]) -> str:
     """Return a note on the output of a unit that never reaches the journal."""
     notes = []
     for name, words in (("StandardOutput", "standard output"), ("StandardError", "standard error")):
-        value = shown.get(name, "")
-        if value.partition(":")[0] in {"null", "file", "append", "truncate", "socket", "fd", "tty"}:
-            notes.append(f"{words} of {unit} goes to {value}, not to the journal")
+        where = _ELSEWHERE.get(shown.get(name, "").partition(":")[0])
+        if where:
+            notes.append(f"{words} of {unit} goes {where}, not to the journal")
     if shown.get("LogLevelMax", "-1") not in {"", "-1"}:
         notes.append(f"{unit} keeps messages beyond priority {shown['LogLevelMax']} out of the journal")
     return "; ".join(notes)
@@ -173,9 +186,15 @@ async def _require_entries_of(journal: Journal, unit: str, directory: str) -> No
 
 async def _visible(journal: Journal, options: Options, unit: str, since: dt.datetime, note: str) -> _Seen:
     """Return how much of the window can be seen; raise ProbeError where that is nothing, or less than all of it."""
-    reaches_back, dropped = await _systemd.together(
-        journal.holds(f"--until=@{int(since.timestamp())}"), journal.dropped(unit, _since(since))
+    files = _files(options)
+    reaches_back, recorded, dropped = await _systemd.together(
+        journal.holds(*files, f"--until=@{int(since.timestamp())}"),
+        journal.holds(*files, _since(since)),
+        journal.dropped(unit, _since(since)),
     )
+    if not recorded and not (reaches_back and options.partial):
+        words = f"the journal holds no entry at all since {since:%Y-%m-%d %H:%M:%S} UTC, of anything"
+        raise empty(words, options.directory)
     begins, missing = (None, False) if reaches_back else await _beginning(journal, options, since)
     if dropped and not options.partial:
         raise ProbeError(
@@ -186,15 +205,17 @@ async def _visible(journal: Journal, options: Options, unit: str, since: dt.date
     return _Seen(since, begins, missing, int(dropped), note)
 
 
+def _files(options: Options) -> list[str]:
+    """Return the option that leaves the files of the system: one of a user may reach back further than those."""
+    return [] if options.directory else ["--system"]
+
+
 async def _beginning(journal: Journal, options: Options, since: dt.datetime) -> tuple[dt.datetime | None, bool]:
     """Return when a journal begins that does not reach back to `since`, and whether something is missing.
 
     Nothing is where the system itself was set up only then.
     """
-    if not await journal.holds(_since(since)):
-        words = f"the journal holds no entry at all since {since:%Y-%m-%d %H:%M:%S} UTC, of anything"
-        raise empty(words, options.directory)
-    begins = await journal.begins()
+    begins = await journal.begins(*_files(options))
     young = begins is not None and not options.directory and begins <= _set_up() + _SETTING_UP
     if young or options.partial:
         return begins, not young
@@ -231,9 +252,9 @@ def _reading(
     counted: int | None,
     last: Found,
 ) -> Reading:
-    begins = (seen.begins or seen.since) if seen.missing else seen.since
+    begins = seen.begins if seen.missing else seen.since
     measures: dict[str, Value] = {
-        "covered": seconds((context.now - begins).total_seconds()),
+        "covered": None if begins is None else seconds((context.now - begins).total_seconds()),
         "dropped": number(seen.dropped),
     }
     if counted is not None:

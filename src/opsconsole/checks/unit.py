@@ -45,7 +45,8 @@ ONE: Subjects = {
 }
 """What is known of one unit. `since` is how long it has been in its present state, `last_start` and `last_exit`
 how long ago that was; `enabled` is systemctl's word (`enabled`, `disabled`, `static` …). The last run's values
-are missing for a unit that has not run since the host was booted."""
+are missing for a unit that has not run since the host was booted, and for one that systemd has forgotten because
+nothing that is loaded, such as a timer, refers to it."""
 
 COLUMNS = ("unit", "load", "active", "sub", "description")
 FAILED: Subjects = {"count": Unit.COUNT, "system": None, **dict.fromkeys(COLUMNS)}

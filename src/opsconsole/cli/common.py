@@ -1,4 +1,4 @@
-"""What the commands share: the global options, narration on stderr, and output that is written whole or not at all."""
+"""What the commands share: global options, narration on stderr, output that is written whole or not at all."""
 
 import sys
 from pathlib import Path
@@ -27,7 +27,7 @@ class UsageError(OpsconsoleError):
 def narrate(text: str) -> None:
     """Say something about what goes on, on stderr; hostile text in it is harmless."""
     for line in text.splitlines() or [""]:
-        print(visible(line), file=sys.stderr)
+        sys.stderr.write(visible(line) + "\n")
 
 
 def report(error: OpsconsoleError) -> None:

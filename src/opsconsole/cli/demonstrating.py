@@ -15,6 +15,7 @@ from opsconsole.cli.running import (
     QuietOption,
     opened_terminal,
     run_headless,
+    shown,
 )
 from opsconsole.demo.faults import Fault
 from opsconsole.model.events import Via
@@ -25,9 +26,7 @@ CHECKLIST = "qbr-daily"
 def demo(
     context: typer.Context,
     headless: Annotated[bool, typer.Option("--headless", help="Run qbr-daily once, print and end.")] = False,
-    fault: Annotated[
-        Fault | None, typer.Option("--fault", help="Show a bad morning.", show_default=False)
-    ] = None,
+    fault: Annotated[Fault | None, typer.Option("--fault", help="Show a bad morning.", show_default=False)] = None,
     form: FormatOption = Format.TEXT,
     output: OutputOption = None,
     only: OnlyOption = None,
@@ -39,14 +38,14 @@ def demo(
     Nothing is configured and nothing outside its own directory is touched; the server ends with the demo.
     """
     options = options_of(context)
-    terminal = None if headless else opened_terminal(options)
-    from opsconsole.wiring import demo_services
+    from opsconsole.wiring.demo import demo_services
 
-    with demo_services(options.config, options.state, fault, Via.HEADLESS if headless else Via.CONSOLE) as parts:
-        if terminal is None:
-            raise typer.Exit(
-                run_headless(parts, CHECKLIST, "", Headless(form, output, only, fail_on, quiet=quiet))
-            )
-        from opsconsole.app import run_console
-
-        raise typer.Exit(run_console(parts, terminal=terminal))
+    if headless:
+        how = Headless(form, output, only, fail_on, quiet=quiet)
+        with demo_services(options.config, options.state, fault, Via.HEADLESS) as parts:
+            raise typer.Exit(run_headless(parts, CHECKLIST, "", how))
+    with (
+        opened_terminal(options) as terminal,
+        demo_services(options.config, options.state, fault, Via.CONSOLE) as parts,
+    ):
+        raise typer.Exit(shown(parts, terminal))

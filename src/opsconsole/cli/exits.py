@@ -21,8 +21,6 @@ class Exit(IntEnum):
     """The result could not be saved."""
 
 
-
-
 def exit_code(counts: Mapping[Outcome, int], *, fail_on_warn: bool = False, fail_on_pending: bool = False) -> Exit:
     """Return the code for a run with these outcomes. A blocked item counts as not measured."""
     present = {outcome for outcome, count in counts.items() if count}

@@ -40,8 +40,10 @@ def start(
         Path | None,
         typer.Option("--state", metavar="DIR", help="Where records are kept.", show_default=False),
     ] = None,
-    ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw the console with ASCII characters only.")] = False,
-    show_version: Annotated[
+    ascii_only: Annotated[
+        bool, typer.Option("--ascii", help="Draw the console with ASCII characters only.")
+    ] = False,
+    _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
@@ -92,5 +94,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _code_of(error: OpsconsoleError) -> Exit:
     from opsconsole.contracts.store import StoreError
     from opsconsole.engine.recorder import NotSaved
+    from opsconsole.export.files import NotWritten
 
-    return Exit.NOT_SAVED if isinstance(error, StoreError | NotSaved) else Exit.USAGE
+    return Exit.NOT_SAVED if isinstance(error, StoreError | NotSaved | NotWritten) else Exit.USAGE

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from opsconsole.engine.overview import RunSummary, Today
     from opsconsole.model.checklists import Checklist, Item
     from opsconsole.model.runs import RunState
-    from opsconsole.wiring import Services
+    from opsconsole.wiring.services import Services
 
 NameArgument = Annotated[str, typer.Argument(metavar="ID", help="A checklist.")]
 
@@ -36,7 +36,7 @@ def _table(rows: list[tuple[str, ...]]) -> str:
 def list_checklists(context: typer.Context) -> None:
     """List the checklists, when each is due and how it stands."""
     options = options_of(context)
-    from opsconsole.wiring import services
+    from opsconsole.wiring.services import services
 
     with services(options.config, options.state, Via.COMMAND) as parts:
         from opsconsole.engine.overview import today
@@ -45,7 +45,7 @@ def list_checklists(context: typer.Context) -> None:
         for problem in parts.problems:
             narrate(problem)
         if not rows:
-            narrate("there is no checklist; name a directory of them in config.toml: checklists = [\"checklists\"]")
+            narrate('there is no checklist; name a directory of them in config.toml: checklists = ["checklists"]')
         sys.stdout.write(_table([("CHECKLIST", "CADENCE", "DUE", "STANDS", "TITLE"), *rows]) if rows else "")
 
 
@@ -66,9 +66,10 @@ def _listed(view: "Today") -> tuple[str, ...]:
 def show(context: typer.Context, name: NameArgument) -> None:
     """Show a checklist: its items, what each requires, and what it serves."""
     options = options_of(context)
-    from opsconsole.wiring import definitions
+    from opsconsole.wiring.configuration import configured
+    from opsconsole.wiring.definitions import definitions_of
 
-    checklist = definitions(options.config, options.state).checklist(name)
+    checklist = definitions_of(configured(options.config, options.state)[0]).checklist(name)
     sys.stdout.write("".join(f"{visible(line)}\n" for line in _shown(checklist)))
 
 
@@ -111,7 +112,7 @@ def history(
 ) -> None:
     """List past runs, the latest first."""
     options = options_of(context)
-    from opsconsole.wiring import services
+    from opsconsole.wiring.services import services
 
     with services(options.config, options.state, Via.COMMAND) as parts:
         from opsconsole.engine.overview import summaries
@@ -138,7 +139,7 @@ def export(
 ) -> None:
     """Write a run as the day log, as JSON or as text. Nothing is measured or changed."""
     options = options_of(context)
-    from opsconsole.wiring import services
+    from opsconsole.wiring.services import services
 
     with services(options.config, options.state, Via.COMMAND) as parts:
         emit(parts.rendered(_recorded(parts, name), form), output)
@@ -167,7 +168,7 @@ def verify(
     if not names and not everything:
         raise UsageError("name the runs to verify, or say --all")
     options = options_of(context)
-    from opsconsole.wiring import services
+    from opsconsole.wiring.services import services
 
     with services(options.config, options.state, Via.COMMAND) as parts:
         found = parts.engine.store.verify()

@@ -2,8 +2,11 @@
 
 import asyncio
 import datetime as dt
+import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,14 +16,16 @@ import typer
 from opsconsole.cli.common import Options, UsageError, emit, narrate, options_of
 from opsconsole.cli.exits import Exit, exit_code
 from opsconsole.contracts.store import RunKey
+from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.events import Via
+from opsconsole.widgets.environment import Terminal, clear_splash, prepare, refusal, show_splash
 
 if TYPE_CHECKING:
     from opsconsole.engine.changes import Change
     from opsconsole.engine.session import RunSession
     from opsconsole.model.checklists import Checklist
     from opsconsole.model.runs import RunState
-    from opsconsole.wiring import Services
+    from opsconsole.wiring.services import Services
 
 
 class Format(StrEnum):
@@ -90,7 +95,9 @@ class Headless:
 def run(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="ID", help="A checklist, or a run such as qbr-daily@2026-11-21.")],
-    headless: Annotated[bool, typer.Option("--headless", help="Measure, print and end; never open the console.")] = False,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Measure, print and end; never open the console.")
+    ] = False,
     date: DateOption = "",
     form: FormatOption = Format.TEXT,
     output: OutputOption = None,
@@ -106,7 +113,7 @@ def run(
     options = options_of(context)
     if not headless:
         raise typer.Exit(console(options, name, date))
-    from opsconsole.wiring import services
+    from opsconsole.wiring.services import services
 
     with services(options.config, options.state, Via.HEADLESS) as parts:
         raise typer.Exit(run_headless(parts, name, date, Headless(form, output, only, fail_on, quiet=quiet)))
@@ -114,22 +121,37 @@ def run(
 
 def console(options: Options, name: str = "", date: str = "") -> int:
     """Open the console, on a run where one is named."""
-    terminal = opened_terminal(options)
-    from opsconsole.wiring import services
+    with opened_terminal(options) as terminal:
+        from opsconsole.wiring.services import services
 
-    with services(options.config, options.state, Via.CONSOLE) as parts:
-        run_id = ""
-        if name:
-            checklist, day = named(parts, name, date)
-            run_id = parts.engine.key_of(checklist, day).id
-        from opsconsole.app import run_console
-
-        return run_console(parts, terminal=terminal, run=run_id)
+        with services(options.config, options.state, Via.CONSOLE) as parts:
+            run_id = ""
+            if name:
+                checklist, day = named(parts, name, date)
+                run_id = parts.engine.key_of(checklist, day).id
+            return shown(parts, terminal, run_id)
 
 
-def opened_terminal(options: Options) -> object:
-    """Make the terminal ready for the console, with a first line on it; raise UsageError where it cannot show one."""
-    raise UsageError(f"{options}")
+def shown(parts: "Services", terminal: Terminal, run_id: str = "") -> int:
+    """Show the console until the operator leaves it; return the exit code."""
+    from opsconsole.app import run_console
+
+    return run_console(parts, terminal=terminal, run=run_id)
+
+
+@contextmanager
+def opened_terminal(options: Options) -> Iterator[Terminal]:
+    """Make the terminal ready for the console and say that it is starting; raises UsageError where it cannot be."""
+    refused = refusal(os.environ)
+    if refused is not None:
+        raise UsageError(refused)
+    prepare(os.environ)
+    show_splash("opsconsole ...", sys.stderr)
+    try:
+        yield Terminal.detect(os.environ, ascii_asked=options.ascii_only)
+    except OpsconsoleError:
+        clear_splash(sys.stderr)
+        raise
 
 
 def named(parts: "Services", name: str, date: str = "") -> "tuple[Checklist, dt.date | None]":

@@ -77,7 +77,8 @@ class Decoder:
     def struct(self, kind: type[S], table: Any, place: Place) -> S | None:
         """Return a struct made of `table`, or None with every reason in the report."""
         if not isinstance(table, dict):
-            self.report.error(place, f"must be a table, not {kind_of(table)}")
+            example = keys_of(kind)[0]
+            self.report.error(place, f"must be a table such as {{ {example} = ... }}, not {kind_of(table)}")
             return None
         meant = self.unknown_keys(kind, table, keys_of(kind), place)
         return self.build(kind, self.fields(kind, table, place, excused=meant), place)
@@ -95,17 +96,27 @@ class Decoder:
             return None
 
     def unknown_keys(
-        self, kind: type, table: Mapping[str, Any], known: Collection[str], place: Place, listed: str = "known here"
+        self,
+        kind: type,
+        table: Mapping[str, Any],
+        known: Collection[str],
+        place: Place,
+        *,
+        named: Collection[str] | None = None,
+        listed: str = "known here",
     ) -> frozenset[str]:
-        """Report the keys of `table` that are not `known`; return those that they were probably meant to be."""
+        """Report the keys of `table` that are not `known`; return those that they were probably meant to be.
+
+        Where nothing similar is known, the message names the keys in `named`, or all of them.
+        """
         meant = set()
         for key in table:
             if key in known:
                 continue
             hint = self.rules.hints.get((kind, key))
-            near = None if hint or self.report.full else nearest(key, sorted(set(known) - set(table)))
+            near = None if hint or self.report.full else nearest(key, sorted(known))
             meant |= {near} if near else set()
-            told = f"; {hint}" if hint else guess(key, [near] if near else known, listed)
+            told = f"; {hint}" if hint else guess(key, [near] if near else named or known, listed)
             where = Place((*place.keys, key), place.item, len(place.keys) + 1)
             self.report.error(where, f"unknown key {quoted(key)}{told}")
         return frozenset(meant)

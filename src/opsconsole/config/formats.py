@@ -1,10 +1,10 @@
 """What the types of a checklist do not say: the limits of its values, and mistakes that are known."""
 
 from collections.abc import Callable
-from typing import Any
 from zoneinfo import available_timezones
 
 from opsconsole.config.decoding import Check, Rules, keys_of
+from opsconsole.config.limits import an_id, one_line, some, whole
 from opsconsole.config.words import nearest, quoted
 from opsconsole.model.calendar import CalendarError, due_days, time_of_day, zone
 from opsconsole.model.checklists import (
@@ -41,32 +41,10 @@ _REASONS = (
 """The reasons of problems that several probes share (contracts.probe.ProbeError); a kind may have more."""
 
 MAX_TIMEOUT = 600
-MAX_TITLE = 200
-"""Characters of a text that is shown in one line."""
-
-
-def one_line(text: str) -> str | None:
-    """Refuse what cannot be shown in one line."""
-    if not text.strip():
-        return "must not be empty"
-    if not text.isprintable():
-        return "must be one line without control characters"
-    if len(text) > MAX_TITLE:
-        return f"has more than {MAX_TITLE} characters"
-    return None
 
 
 def _optional_line(text: str) -> str | None:
     return one_line(text) if text else None
-
-
-def an_id(text: str) -> str | None:
-    """Refuse what is no id, and show how it could be written."""
-    if ID.fullmatch(text) is not None:
-        return None
-    meant = "-".join("".join(char if char.isalnum() and char.isascii() else " " for char in text.lower()).split())
-    told = f"; write it like '{meant}'" if ID.fullmatch(meant) else ""
-    return f"{quoted(text)} is no id: lower-case letters, digits, '-' and '_', 64 at most{told}"
 
 
 def _from_calendar(read: Callable[[str], object]) -> Check:
@@ -99,19 +77,8 @@ def _duration(low: int, high: int, most: str) -> Check:
     return check
 
 
-def _whole(low: int, high: int) -> Check:
-    def check(value: int) -> str | None:
-        return None if low <= value <= high else f"must be from {low} to {high}, not {value}"
-
-    return check
-
-
 def _lines(values: tuple[str, ...]) -> str | None:
     return next((f"{quoted(each)} {message}" for each in values if (message := one_line(each)) is not None), None)
-
-
-def _some(check: Check) -> Check:
-    return lambda values: check(values) if values else "must not be empty"
 
 
 def _reasons(values: tuple[str, ...]) -> str | None:
@@ -121,10 +88,6 @@ def _reasons(values: tuple[str, ...]) -> str | None:
         meant = nearest(each, _REASONS)
         if meant not in {None, each}:
             return f"unknown reason {quoted(each)}; did you mean '{meant}'?"
-    return None
-
-
-def _nothing(_value: Any) -> None:
     return None
 
 
@@ -141,21 +104,21 @@ CHECKLIST_RULES = Rules(
         (Due, "timezone"): _timezone,
         (Due, "grace"): _duration(-1, 92 * 86400, "92 d"),
         (Schedule, "at"): _from_calendar(time_of_day),
-        (Qualification, "days"): _whole(1, 366),
+        (Qualification, "days"): whole(1, 366),
         (Section, "title"): one_line,
         (Item, "id"): an_id,
         (Item, "title"): one_line,
         (Item, "refs"): _lines,
-        (Item, "for_each"): _some(_lines),
+        (Item, "for_each"): some(_lines),
         (Item, "skip_when"): _reasons,
         (Item, "timeout"): _duration(0, MAX_TIMEOUT, "10 min"),
-        (Item, "minutes"): _whole(0, 1440),
+        (Item, "minutes"): whole(0, 1440),
         (Item, "priority"): _optional_line,
         (Entry, "label"): one_line,
         (Escalation, "escalate"): _optional_line,
-        (Retry, "times"): _whole(1, 5),
+        (Retry, "times"): whole(1, 5),
         (Retry, "delay"): _duration(-1, MAX_TIMEOUT, "10 min"),
-        (Retry, "on"): _some(_nothing),
+        (Retry, "on"): some(),
         (Field, "id"): an_id,
         (Field, "title"): one_line,
     },
@@ -167,6 +130,7 @@ CHECKLIST_RULES = Rules(
         (Checklist, "days"): 'it belongs to due: due = { days = "Mon..Fri" }',
         (Checklist, "timezone"): 'it belongs to due: due = { timezone = "America/Chicago" }',
         (Checklist, "grace"): 'it belongs to due: due = { grace = "2 h" }',
+        (Due, "time"): "the time of day is called 'at'",
         (Item, "options"): "what the probe is told stands beside the other keys of the item",
         (Item, "runbook"): 'it belongs to on_fail: on_fail = { runbook = "…" }',
         (Item, "escalate"): 'it belongs to on_fail: on_fail = { escalate = "…" }',

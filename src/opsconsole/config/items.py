@@ -1,6 +1,6 @@
 """Reads one item of a checklist: its common keys, what its probe is told, and the conditions it is judged by."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -10,19 +10,18 @@ from opsconsole.config.decoding import BAD, Decoder, keys_of
 from opsconsole.config.diagnostics import Place
 from opsconsole.config.formats import ITEM_KEYS
 from opsconsole.config.subjects import Judged, uses_entry
-from opsconsole.config.words import guess, kind_of, nearest, quoted
+from opsconsole.config.words import guess, kind_of, quoted
 from opsconsole.contracts.probe import ProbeKind, Subjects
-from opsconsole.model.checklists import Entry, EntryKind, Item, substituted
+from opsconsole.model.checklists import Entry, EntryKind, Escalation, Item, substituted
 from opsconsole.model.conditions import Condition
 
 DESCRIPTIVE = frozenset({"help", "minutes", "priority"})
-"""Keys that nothing acts upon: a probe may have an option of that name (the journal's priority), which then takes
-its place. Any other key of an item keeps its meaning, whatever the probe."""
+"""Keys that nothing acts upon: a probe may have an option of such a name (the journal's priority), which then takes
+the place of the item's. Any other key of an item keeps its meaning, whatever the probe."""
 
+_NATURES = ("probe", "entry", "manual")
 _OF_PROBES = ("on_empty", "on_timeout", "skip_when", "for_each", "retry", "timeout")
 _OF_CONDITIONS = ("require", "target")
-
-Placed = tuple[Condition, Place]
 
 
 class ItemReader:
@@ -31,34 +30,226 @@ class ItemReader:
     def __init__(
         self, decoder: Decoder, kinds: Mapping[str, ProbeKind], missing_runbook: Callable[[str], str | None]
     ) -> None:
-        self._decoder = decoder
-        self._report = decoder.report
-        self._kinds = kinds
-        self._missing_runbook = missing_runbook
+        self.decoder = decoder
+        self.kinds = kinds
+        self.missing_runbook = missing_runbook
 
     def read(self, table: Mapping[str, Any], place: Place) -> Item | None:
         """Return the item, or None with everything that is wrong with it in the report."""
-        kind = self._kind(table, place)
-        own = frozenset(keys_of(kind.options)) if kind else frozenset[str]()
-        common = frozenset(ITEM_KEYS) - own
-        excused = self._unknown_keys(table, own, kind, place)
+        return _Reading(self, table, place).item()
+
+
+class _Reading:
+    """One item while it is read."""
+
+    def __init__(self, reader: ItemReader, table: Mapping[str, Any], place: Place) -> None:
+        self._decoder = reader.decoder
+        self._report = reader.decoder.report
+        self._kinds = reader.kinds
+        self._missing_runbook = reader.missing_runbook
+        self._table = table
+        self._place = place
+        self._kind = self._found_kind()
+        self._options = frozenset(keys_of(self._kind.options)) if self._kind else frozenset[str]()
+        self._meant: frozenset[str] = frozenset()
+        """Keys that unknown ones were probably meant to be: not missing, but misspelt."""
+
+    def item(self) -> Item | None:
+        """Read everything, whatever is found to be wrong on the way."""
+        self._meant = self._unknown_keys()
         values = self._decoder.fields(
-            Item, table, place, without={"options", *_OF_CONDITIONS, *own}, excused=excused
+            Item,
+            self._table,
+            self._place,
+            without={"options", *_OF_CONDITIONS, *self._options},
+            excused=self._meant,
         )
-        self._nature(table, place, excused)
-        conditions = {key: self._conditions(table, key, place) for key in _OF_CONDITIONS}
-        values |= {key: BAD if found is None else tuple(each for each, _ in found) for key, found in conditions.items()}
+        self._check_nature()
+        conditions = {key: self._conditions(key) for key in _OF_CONDITIONS}
+        for key, placed in conditions.items():
+            values[key] = BAD if BAD in placed.values() else tuple(placed.values())
+        known = self._check_options()
+        if self._kind is not None:
+            values["options"] = BAD if known is None else json_safe(self._given())
+        self._check_on_fail(values.get("on_fail"))
+        good = [
+            (where, each) for placed in conditions.values() for where, each in placed.items() if each is not BAD
+        ]
         entry = values.get("entry")
-        placed = [each for found in conditions.values() for each in found or ()]
-        self._entry(table, entry, conditions, place)
-        self._on_fail(values, place)
-        given = {key: each for key, each in table.items() if key not in common and key in own}
-        subjects: Subjects | None = {}
-        if kind is not None:
-            options = self._options(kind, given, table, place, excused)
-            values["options"] = BAD if options is None else json_safe(given)
-            if options is not None:
-                subjects = self._subjects(kind, options, place)
-        if "probe" not in table or values.get("options", BAD) is not BAD:
-            self._subjects_known(placed, subjects, entry, kind, place)
-        return self._decoder.build(Item, values, place)
+        if known is not None and entry is not BAD:
+            self._check_subjects(good, known, entry)
+        if isinstance(entry, Entry) and len(good) == sum(map(len, conditions.values())):
+            self._check_entry(entry, [each for _, each in good])
+        return self._decoder.build(Item, values, self._place)
+
+    def _error(self, key: str, message: str) -> None:
+        self._report.error(self._place.at(*key.split(".")) if key else self._place, message)
+
+    # --- what kind of item it is ---------------------------------------------------------------------
+
+    def _found_kind(self) -> ProbeKind | None:
+        name = self._table.get("probe")
+        if not isinstance(name, str):
+            return None
+        kind = self._kinds.get(name)
+        if kind is None:
+            self._error("probe", f"unknown probe {quoted(name)}{guess(name, self._kinds, 'there are')}")
+            return None
+        taken = sorted(set(keys_of(kind.options)) & set(ITEM_KEYS) - DESCRIPTIVE)
+        if taken:
+            self._error("probe", f"the probe '{name}' has an option '{taken[0]}', which is a key of every item")
+            return None
+        return kind
+
+    def _unknown_keys(self) -> frozenset[str]:
+        """Report unknown keys, unless it is the probe that is not known, and so which keys there may be."""
+        if "probe" in self._table and self._kind is None:
+            return frozenset()
+        table = self._table
+        if not any(nature in table for nature in _NATURES):
+            options = {key for kind in self._kinds.values() for key in keys_of(kind.options)}
+            table = {key: value for key, value in table.items() if key not in options}
+        listed = f"the probe '{self._kind.name}' knows" if self._kind else ""
+        known = {*ITEM_KEYS, *self._options}
+        return self._decoder.unknown_keys(Item, table, known, self._place, named=self._options, listed=listed)
+
+    def _check_nature(self) -> None:
+        has_probe, has_entry = "probe" in self._table, "entry" in self._table
+        manual = self._table.get("manual") is True
+        if manual and (has_probe or has_entry):
+            other = "probe" if has_probe else "entry"
+            self._error("manual", f"an item is ticked by a person or judged; leave out 'manual' or '{other}'")
+        elif manual:
+            self._refuse((*_OF_CONDITIONS, *_OF_PROBES), "means nothing for a manual item")
+        elif has_probe and has_entry:
+            self._refuse(("for_each",), "does not go with an entry, which is a single value")
+        elif has_entry:
+            self._refuse(_OF_PROBES, "means nothing without a probe")
+        elif not has_probe and not self._meant & {*_NATURES}:
+            told = f'; probe = "{self._likely_probe()}" is probably missing' if self._likely_probe() else ""
+            self._error("", f"nothing says how it is checked: give it a probe, an entry, or manual = true{told}")
+        conditions = [self._table.get(key) for key in _OF_CONDITIONS]
+        if (has_probe or has_entry) and not manual and not any(conditions) and not self._meant & {*_OF_CONDITIONS}:
+            self._error(
+                "require" if "require" in self._table else "",
+                "a check without a condition could never fail; add one: require = [...]",
+            )
+
+    def _likely_probe(self) -> str:
+        """Return the one probe that has options of the names that the item gives."""
+        told = self._table.keys() - {*ITEM_KEYS}
+        names = [name for name, kind in self._kinds.items() if told and told <= {*keys_of(kind.options)}]
+        return names[0] if len(names) == 1 else ""
+
+    def _refuse(self, keys: tuple[str, ...], message: str) -> None:
+        for key in keys:
+            if key in self._table and key not in self._options:
+                self._error(key, message)
+
+    def _check_on_fail(self, on_fail: Any) -> None:
+        if isinstance(on_fail, Escalation) and on_fail.runbook:
+            message = self._missing_runbook(on_fail.runbook)
+            if message is not None:
+                self._error("on_fail.runbook", message)
+
+    # --- what the probe is told ----------------------------------------------------------------------
+
+    def _given(self) -> dict[str, Any]:
+        return {key: value for key, value in self._table.items() if key in self._options}
+
+    def _check_options(self) -> list[Subjects | None] | None:
+        """Return what the readings of all targets will hold, or None where the options are not to be trusted."""
+        if self._kind is None:
+            return None if "probe" in self._table else [{}]
+        given = self._given()
+        targets = self._table.get("for_each")
+        names = [each for each in targets if isinstance(each, str)] if isinstance(targets, list) else []
+        if not self._targets_are_used(given, names):
+            return None
+        known: list[Subjects | None] = []
+        for each in [substituted(given, name) for name in names] or [given]:
+            values = self._decoder.fields(self._kind.options, each, self._place, excused=self._meant)
+            options = self._decoder.build(self._kind.options, values, self._place)
+            if options is None or not self._accepted(self._kind, options, known):
+                return None
+        return known
+
+    def _targets_are_used(self, given: Mapping[str, Any], names: list[str]) -> bool:
+        filled = substituted(given, "\0") != given
+        in_query = ":target" in str(given.get("query", ""))
+        if "{target}" in str(given.get("query", "")):
+            self._error("query", "{target} is not put into a query; write :target, which is passed as a parameter")
+        elif names and not filled and not in_query:
+            self._error("for_each", "nothing uses the targets; write {target} where each is to stand")
+        elif filled and "for_each" not in {*self._table, *self._meant}:
+            key = next(key for key, value in given.items() if substituted(value, "\0") != value)
+            self._error(key, "{target} stands for a target of for_each, which the item does not have")
+        else:
+            return True
+        return False
+
+    def _accepted(self, kind: ProbeKind, options: msgspec.Struct, known: list[Subjects | None]) -> bool:
+        """Add what a reading with these options will hold to `known`, if the probe itself accepts them."""
+        try:
+            problems = kind.validate(options)
+            subjects = None if problems else kind.subjects(options)
+        except Exception as error:  # noqa: BLE001 - a probe may come from a third party, and must not stop the loading
+            self._error(
+                "probe", f"the probe '{kind.name}' cannot check its options: {type(error).__name__}: {error}"
+            )
+            return False
+        for key, message in problems:
+            self._error(key, message)
+        if not problems and subjects not in known:
+            known.append(subjects)
+        return not problems
+
+    # --- what it is judged by ------------------------------------------------------------------------
+
+    def _conditions(self, key: str) -> dict[Place, Any]:
+        """Return the conditions under a key by their places, BAD for those that cannot be understood."""
+        raw = self._table.get(key, [])
+        place = self._place.at(key)
+        if not isinstance(raw, list):
+            remedy = "; put it in brackets" if isinstance(raw, str) else ""
+            self._report.error(place, f"must be a list of conditions in quotes, not {kind_of(raw)}{remedy}")
+            return {place: BAD}
+        found: dict[Place, Any] = {}
+        for index, text in enumerate(raw):
+            condition = self._decoder.condition(text, place.at(index))
+            if condition in found.values() and condition is not BAD:
+                self._report.error(place.at(index), "this condition is there twice")
+            found[place.at(index)] = condition
+        return found
+
+    def _check_subjects(
+        self, conditions: list[tuple[Place, Condition]], known: list[Subjects | None], entry: Entry | None
+    ) -> None:
+        if "probe" not in self._table and entry is None:
+            return
+        judged = [Judged(subjects, entry, self._kind.name if self._kind else "") for subjects in known]
+        for place, condition in conditions:
+            objection = next(filter(None, (each.objection(condition) for each in judged)), None)
+            if objection is not None:
+                self._report.error(place, objection)
+
+    def _check_entry(self, entry: Entry, conditions: list[Condition]) -> None:
+        if conditions and not any(map(uses_entry, conditions)):
+            self._error("entry", "no condition speaks of 'entry', so what is typed in would not be judged")
+        if entry.kind is EntryKind.TEXT and "unit" in self._table["entry"]:
+            self._error("entry.unit", "a text has no unit")
+
+
+def json_safe(value: Any) -> Any:
+    """Return what TOML gave as JSON can hold it, the same before and after a record was read back."""
+    match value:
+        case dict():
+            return {key: json_safe(each) for key, each in value.items()}
+        case list():
+            return [json_safe(each) for each in value]
+        case bool() | int() | str():
+            return value
+        case Decimal():
+            return str(value)
+        case _:
+            return value.isoformat()

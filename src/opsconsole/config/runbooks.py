@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from opsconsole.config.diagnostics import WHOLE, Diagnostic, Report
-from opsconsole.config.textfiles import read_text
+from opsconsole.config.textfiles import is_file, read_text
 from opsconsole.config.words import guess, quoted
 from opsconsole.model.checklists import ID
 
@@ -44,7 +44,7 @@ def missing_runbook(checklist: Path, name: str) -> str | None:
     """Return why the runbook that a checklist names cannot be offered, or None."""
     if ID.fullmatch(name) is None:
         return f"{quoted(name)} is no name of a runbook; write it without directory and '.md'"
-    if runbook_path(checklist, name).is_file():
+    if is_file(runbook_path(checklist, name)):
         return None
     known = [path.stem for path in runbook_path(checklist, name).parent.glob("*.md")]
     return f"there is no file {DIRECTORY}/{name}.md beside the checklist{guess(name, known, 'there are')}"

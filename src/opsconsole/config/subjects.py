@@ -1,4 +1,4 @@
-"""Checks the conditions of an item against what its probe will bring back: unknown names, unlike units, lost quotes."""
+"""Checks conditions against what a probe will bring back: unknown names, unlike units, forgotten quotes."""
 
 from collections.abc import Iterator
 
@@ -9,8 +9,8 @@ from opsconsole.model.conditions import Condition, Limit, Name, Pattern, Range, 
 from opsconsole.model.judging import ENTRY
 from opsconsole.model.values import Quantity, Unit
 
-ALWAYS = ("count", "value")
-"""Measures that any table may give: its number of rows, and its only cell."""
+OF_ANY_TABLE = ("count", "value", "latency")
+"""Measures of a reading whose columns only its source knows: the rows, the only cell, the time it took."""
 
 _KINDS = {
     Unit.COUNT: "a plain number",
@@ -56,20 +56,20 @@ class Judged:
         if self._open or subject in self._units:
             return None
         if not self._probe:
-            return f"only 'entry' can be judged here: nothing else is measured, so there is no '{subject}'"
+            return _unmeasured(subject)
         return f"the probe '{self._probe}' does not measure '{subject}'{guess(subject, self._units, 'it measures')}"
 
     def _of_name(self, name: str, condition: Condition) -> str | None:
-        if name in self._units or (self._open and name in {*ALWAYS, ENTRY}):
+        if name in self._units or (self._open and name in OF_ANY_TABLE):
             return None
-        known = {*self._units, *(ALWAYS if self._open else ())}
+        known = {*self._units, *(OF_ANY_TABLE if self._open else ())}
         meant = nearest(name, known)
         if meant is not None:
             return f"'{name}' is no measure; did you mean '{meant}'?"
         if isinstance(condition.limit, Name):
             written = f"{condition.subject} {condition.operator} '{name}'"
             return f"'{name}' is no measure; did you mean the text '{name}' in quotes: {written}"
-        return f"'{name}' is no measure{guess(name, known, 'measures are')}"
+        return f"'{name}' is no measure{guess(name, known, 'measures are')}" if self._probe else _unmeasured(name)
 
     def _of_units(self, condition: Condition) -> str | None:
         unit = self._units.get(condition.subject)
@@ -78,7 +78,7 @@ class Judged:
         limit, subject = condition.limit, condition.subject
         for quantity in _quantities(limit):
             if quantity.number.unit is not unit:
-                return f"'{subject}' is {_KINDS[unit]}; {_instead(quantity, unit)}"
+                return f"'{subject}' is {_KINDS[unit]}; {self._instead(subject, quantity, unit)}"
         if isinstance(limit, Tolerance) and limit.width.number.unit not in {Unit.PERCENT, unit}:
             return f"'{subject}' is {_KINDS[unit]}; a tolerance of {limit.width} cannot be taken from it"
         for name in condition.names():
@@ -90,10 +90,32 @@ class Judged:
             return f"'{subject}' is {_KINDS[unit]}, never {kind}"
         return None
 
+    def _instead(self, subject: str, quantity: Quantity, unit: Unit) -> str:
+        """Return what to write so that the units are alike."""
+        given = quantity.number.unit
+        if subject == ENTRY and given is not Unit.COUNT:
+            return f"give the entry the unit that {quantity} has: unit = '{given}'"
+        plain = f"{quantity.number.value.normalize():f}"
+        match given, unit:
+            case Unit.COUNT, Unit.PERCENT:
+                return f"write {plain}% instead of {plain}"
+            case Unit.COUNT, Unit.SECONDS:
+                return f"write {plain} s, {plain} min or {plain} h instead of {plain}"
+            case Unit.COUNT, _:
+                return f"write {plain} MB, {plain} GiB or the like instead of {plain}"
+            case Unit.PERCENT, Unit.COUNT:
+                return f"write {plain} instead of {quantity}"
+            case _:
+                return f"{quantity} is {_KINDS[given]}"
+
 
 def uses_entry(condition: Condition) -> bool:
     """Return whether a condition speaks of what the operator typed."""
     return ENTRY in {condition.subject, *condition.names()}
+
+
+def _unmeasured(name: str) -> str:
+    return f"only 'entry' can be judged here: nothing is measured, so there is no '{name}'"
 
 
 def _quantities(limit: Limit) -> Iterator[Quantity]:
@@ -114,18 +136,3 @@ def _is_numeric(limit: Limit) -> bool:
     if isinstance(limit, tuple):
         return any(isinstance(each, Quantity) for each in limit)
     return not isinstance(limit, str | bool | Pattern | Name)
-
-
-def _instead(quantity: Quantity, unit: Unit) -> str:
-    """Return what to write so that the units are alike."""
-    value = quantity.number.value.normalize()
-    plain = f"{value:f}"
-    if quantity.number.unit is Unit.COUNT and unit is Unit.PERCENT:
-        return f"write {plain}% instead of {plain}"
-    if quantity.number.unit is Unit.COUNT and unit is Unit.SECONDS:
-        return f"write {plain} s, {plain} min or {plain} h instead of {plain}"
-    if quantity.number.unit is Unit.COUNT:
-        return f"write {plain} MB, {plain} GiB or the like instead of {plain}"
-    if unit is Unit.COUNT and quantity.number.unit is Unit.PERCENT:
-        return f"write {plain} instead of {quantity}"
-    return f"{quantity} is {_KINDS[quantity.number.unit]}"

@@ -5,6 +5,7 @@ The limits keep hostile or mistaken files (a log, a device, a core dump) from co
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from opsconsole.config.diagnostics import WHOLE, Report
@@ -30,7 +31,7 @@ def read_text(path: Path, report: Report, *, check_trust: bool = True, max_line:
     `check_trust` refuses files that others can change (see `trust.untrusted`); what comes with the program needs
     no such check, it is as trusted as the program's code.
     """
-    if check_trust and path.exists() and (reason := untrusted(path)) is not None:
+    if check_trust and (reason := untrusted(path)) is not None:
         report.error(WHOLE, reason)
         return None
     try:
@@ -42,6 +43,24 @@ def read_text(path: Path, report: Report, *, check_trust: bool = True, max_line:
         report.error(WHOLE, str(error))
         return None
     return _text(content, report, max_line)
+
+
+def is_directory(path: Path) -> bool:
+    """Return whether `path` is a directory that can be looked at."""
+    return _is(stat.S_ISDIR, path)
+
+
+def is_file(path: Path) -> bool:
+    """Return whether `path` is a regular file that can be looked at."""
+    return _is(stat.S_ISREG, path)
+
+
+def _is(kind: Callable[[int], bool], path: Path) -> bool:
+    """Ask what pathlib asks, without raising where a directory on the way may not be entered."""
+    try:
+        return kind(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _content(path: Path) -> bytes:

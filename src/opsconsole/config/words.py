@@ -9,6 +9,7 @@ from typing import Any
 from opsconsole.model.text import shortened
 
 _LONGEST_GUESSED = 64
+_LONGEST_NUMBER = 20
 _MOST_LISTED = 24
 
 
@@ -49,7 +50,7 @@ def kind_of(value: Any) -> str:
         case int():
             return "a whole number"
         case Decimal() | float():
-            return "a number"
+            return str(value) if len(str(value)) <= _LONGEST_NUMBER else "a number"
         case list() | tuple():
             return "a list"
         case dict():

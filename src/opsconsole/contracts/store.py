@@ -62,6 +62,7 @@ class Broken(msgspec.Struct, frozen=True):
     """The first event that does not fit the chain."""
 
     seq: int
+    """0 where no single event is to blame: the birth document, or the file around the events."""
     run: str
     why: str
 
@@ -93,8 +94,9 @@ class Store(Protocol):
 
         An event whose id is stored already is not stored again, and its stored form is returned. With `after`
         (compare-and-append) the run's last event must have that seq (0: the run has none yet), else Conflict.
-        Raises AlreadyOpen for a second `opened` of one run, AlreadySigned for anything but an amendment after a
-        sign-off, StoreUnavailable where nothing can be written now.
+        A run begins with its `opened`. Raises AlreadyOpen for a second one, AlreadySigned for anything but an
+        amendment after a sign-off, Conflict for a signature that does not cover the run's last event,
+        StoreUnavailable where nothing can be written now.
         """
         ...
 
@@ -111,11 +113,15 @@ class Store(Protocol):
         ...
 
     def head(self) -> Head:
-        """Return the end of the chain; seq 0 and 64 zeros for an empty store."""
+        """Return the end of the chain; seq 0 and the hash of the birth document for an empty store."""
         ...
 
     def verify(self) -> Verified:
         """Walk the whole chain over the exact stored bytes."""
+        ...
+
+    def holds(self, head: Head) -> bool:
+        """Return whether the chain has this link, which was noted elsewhere: shows a cut-off tail and an old copy."""
         ...
 
     def documents(self, run: str) -> Iterator[bytes]:

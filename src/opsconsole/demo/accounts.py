@@ -2,12 +2,15 @@
 
 import os
 import pwd
+import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from opsconsole.demo import launch
 from opsconsole.demo.errors import DemoError
 
 UNPRIVILEGED = "nobody"
@@ -84,29 +87,29 @@ def reachable(path: Path, account: Account) -> bool:
     return True
 
 
-def run_as(account: Account, arguments: Sequence[str | Path], *, stdin: str = "") -> str:
-    """Run a program to its end and return its output; DemoError with its last lines when it fails."""
-    program = Path(arguments[0]).name
+def launched(account: Account, arguments: Sequence[str], *, ended_by: signal.Signals) -> list[str]:
+    """Return a command that runs a program as the account; the kernel ends it with the thread that started it."""
+    uid, gid = (account.uid, account.gid) if account.switched else (-1, -1)
+    launcher = [sys.executable, "-I", "-S", launch.__file__]
+    return [*launcher, *map(str, (os.getpid(), uid, gid, int(ended_by))), *arguments]
+
+
+def run(program: str, command: Sequence[str], *, stdin: str = "") -> str:
+    """Run a command to its end and return its output; DemoError with its last lines when it fails."""
     try:
         finished = subprocess.run(
-            [os.fspath(argument) for argument in arguments],
+            command,
             input=stdin.encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd="/",
             env=ENVIRONMENT,
-            umask=0o077,
-            user=account.uid if account.switched else None,
-            group=account.gid if account.switched else None,
-            extra_groups=() if account.switched else None,
             start_new_session=True,
             timeout=_COMMAND_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
         raise DemoError(f"{program} had not ended after {_COMMAND_SECONDS} s and was stopped") from None
-    except OSError as error:
-        raise DemoError(f"{program} could not be started as '{account.name}': {error.strerror}") from error
     output = finished.stdout.decode(errors="replace")
     if finished.returncode != 0:
         said = last_lines(output) or f"exit status {finished.returncode}"

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from opsconsole.demo.accounts import Account, last_lines, own_account, run_as, server_account
+from opsconsole.demo.accounts import Account, last_lines, launched, run, server_account
 from opsconsole.demo.binaries import Programs, find_programs, programs_within_reach
 from opsconsole.demo.errors import DemoError
 from opsconsole.demo.places import Home, choose_home, locked, remove_socket_directory, socket_directory
@@ -31,6 +31,7 @@ _INITDB = (
     *("--wal-segsize", "1"),
     "--no-sync",
 )
+_PSQL = ("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set", "ON_ERROR_STOP=1")
 _SETTINGS = {
     "listen_addresses": "",
     "port": "5432",
@@ -109,15 +110,8 @@ class Cluster:
 
     def run_script(self, script: str, database: str) -> str:
         """Run a script for psql as the superuser, up to its first error, and return what it printed."""
-        psql: tuple[str | Path, ...] = (
-            self._programs.psql,
-            "--no-psqlrc",
-            "--quiet",
-            "--no-align",
-            "--tuples-only",
-        )
-        target = ("--set", "ON_ERROR_STOP=1", "--dbname", self.dsn(database, SUPERUSER), "--file", "-")
-        return run_as(own_account(), (*psql, *target), stdin=script)
+        target = ("--dbname", self.dsn(database, SUPERUSER), "--file", "-")
+        return run("psql", (str(self._programs.psql), *_PSQL, *target), stdin=script)
 
     def _settings(self) -> Iterator[tuple[str, str]]:
         major = int(read_foreign(self._data / "PG_VERSION") or "0")
@@ -200,7 +194,8 @@ def _initialise(data: Path, programs: Programs, account: Account) -> None:
     building = Path(tempfile.mkdtemp(prefix="building-", dir=data.parent))
     try:
         account.own(building)
-        run_as(account, (programs.initdb, *_INITDB, "--pgdata", building))
+        initdb = (str(programs.initdb), *_INITDB, "--pgdata", str(building))
+        run("initdb", launched(account, initdb, ended_by=signal.SIGKILL))
         building.rename(data)
     finally:
         shutil.rmtree(building, ignore_errors=True)

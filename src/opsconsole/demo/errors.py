@@ -1,10 +1,9 @@
 """What the demo says when it cannot start."""
 
+from opsconsole.model.errors import OpsconsoleError
 
-class DemoError(Exception):
+
+class DemoError(OpsconsoleError):
     """The demo's database cannot be had; the message is the cause, `hint` what the person can do about it."""
 
-    def __init__(self, cause: str, hint: str = "") -> None:
-        super().__init__(cause)
-        self.cause = cause
-        self.hint = hint
+    title = "the demo cannot start"

@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -13,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opsconsole.demo import launch
-from opsconsole.demo.accounts import ENVIRONMENT, Account
+from opsconsole.demo.accounts import ENVIRONMENT, Account, launched
 from opsconsole.demo.errors import DemoError
 
 if TYPE_CHECKING:
@@ -60,7 +58,7 @@ def start_server(command: Sequence[str], account: Account, log: Path) -> ServerP
     def keep() -> None:
         try:
             process = _spawn(command, account, log)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001  (whatever it is belongs to the thread that waits for it)
             started.set_exception(error)
         else:
             started.set_result(process.pid)
@@ -73,12 +71,11 @@ def start_server(command: Sequence[str], account: Account, log: Path) -> ServerP
 
 
 def _spawn(command: Sequence[str], account: Account, log: Path) -> subprocess.Popen[bytes]:
-    uid, gid = (account.uid, account.gid) if account.switched else (-1, -1)
-    launcher = [sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), str(uid), str(gid)]
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         return subprocess.Popen(
-            [*launcher, *command],
+            # An immediate shutdown is what it ends with: nobody is left to whom the data could matter.
+            launched(account, command, ended_by=signal.SIGQUIT),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

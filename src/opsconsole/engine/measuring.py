@@ -28,8 +28,9 @@ class MeasuringOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a pass is made."""
 
     concurrency: int = 16
-    skip_reasons: frozenset[str] = frozenset()
-    """Reasons of problems that make any item SKIPPED instead of ERROR (the demo's host has no systemd)."""
+    skip: frozenset[tuple[str, str]] = frozenset()
+    """Kinds of probes with reasons of problems that make any item SKIPPED instead of ERROR: the demo's collectors
+    are no units of the host."""
     secrets: tuple[str, ...] = ()
     """Values that must not reach a record, whatever a probe brings back."""
 
@@ -227,7 +228,7 @@ class Pass:
         return judge(reading, item.require, item.target, on_empty=item.on_empty)
 
     def _outcome_of(self, item: Item, problem: Problem) -> Outcome:
-        if problem.reason in item.skip_when or problem.reason in self._options.skip_reasons:
+        if problem.reason in item.skip_when or (item.probe, problem.reason) in self._options.skip:
             return Outcome.SKIPPED
         if problem.reason == "timeout":
             return item.on_timeout

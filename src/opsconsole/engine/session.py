@@ -80,6 +80,11 @@ class RunSession:
         """How many events could not be saved so far."""
         return len(self._recorder.unsaved)
 
+    @property
+    def unsaved_items(self) -> frozenset[str]:
+        """Ids of the items that those events are about."""
+        return frozenset(getattr(each.body, "item", "") for each in self._recorder.unsaved.values()) - {""}
+
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call `listener` in the event loop for every change; returns what ends that."""
         self._listeners.append(listener)

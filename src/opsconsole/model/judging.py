@@ -66,7 +66,7 @@ def judge(
     speaks of rows is ERROR.
     """
     if on_empty is not None and reading.tabular and not reading.rows and not reading.truncated:
-        return Judgement(on_empty, "the result is empty")
+        return Judgement(on_empty, "no rows")
     findings = tuple(
         _finding(condition, level, reading, entry)
         for level, conditions in ((Level.REQUIRE, require), (Level.TARGET, target))
@@ -156,11 +156,14 @@ def _subjects(condition: Condition, reading: Reading, entry: Value) -> list[tupl
 
 
 def _row_name(reading: Reading, index: int) -> str:
+    """Return what a row is called: its label, else its first text, else its number where there are several."""
     row = reading.rows[index]
     if reading.label in reading.columns:
         return shown(row[reading.columns.index(reading.label)])
     text = next((cell for cell in row if isinstance(cell, str)), None)
-    return text if text is not None else f"row {index + 1}"
+    if text is not None:
+        return text
+    return f"row {index + 1}" if len(reading.rows) > 1 else ""
 
 
 # --- comparing ---------------------------------------------------------------------------------------
@@ -345,16 +348,50 @@ def _explained(
     reading: Reading,
     entry: Value,
 ) -> str:
+    measures = measures_of(reading, entry)
+    if verdict is Verdict.HOLDS and condition.operator in _EXACT:
+        return _stated_together(condition, seen)
+    if verdict is Verdict.HOLDS and len(seen) > 1 and all(each.used is None for each in seen):
+        return f"{_stated_together(condition, seen)}, {_needed(condition, level, measures)}"
     rows = list(_worth_naming(condition, verdict, seen))
-    named = "; ".join(_stated(condition, each) for each in rows[:_NAMED_ROWS])
+    named = "; ".join(_stated(condition, each, measures) for each in rows[:_NAMED_ROWS])
     if len(rows) > _NAMED_ROWS:
         named += f" and {len(rows) - _NAMED_ROWS} more"
-    needed = _needed(condition, level, measures_of(reading, entry))
+    needed = _needed(condition, level, measures)
     if verdict is Verdict.NEAR:
         used = max((each.used for each in rows if each.used is not None), default=None)
         share = f" ({used * 100:.0f} % of it)" if used is not None and condition.operator in _UPPER else ""
         return f"{named}, near the {needed}{share}"
     return f"{named}, {needed}"
+
+
+_EXACT = frozenset(
+    {
+        Operator.EQ,
+        Operator.NE,
+        Operator.IN,
+        Operator.NOT_IN,
+        Operator.CONTAINS,
+        Operator.NOT_CONTAINS,
+        Operator.MATCHES,
+        Operator.NOT_MATCHES,
+    }
+)
+"""Operators without a distance: where they hold, what was seen says it all."""
+_LONGEST = 60
+
+
+def _stated_together(condition: Condition, seen: Sequence[_Seen]) -> str:
+    """Return what was seen in all rows, each value once."""
+    values = list(dict.fromkeys(_short(_quoted(each.value, _scale(condition))) for each in seen))
+    named = ", ".join(values[:_NAMED_ROWS])
+    if len(values) > _NAMED_ROWS:
+        named += f" and {len(values) - _NAMED_ROWS} more"
+    return named if condition.subject == "value" else f"{condition.subject} is {named}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 _UPPER = frozenset({Operator.LT, Operator.LE})
@@ -372,9 +409,6 @@ def _worth_naming(condition: Condition, verdict: Verdict, seen: Sequence[_Seen])
     if verdict is Verdict.HOLDS and any(each.used is not None for each in rows):
         yield max((each for each in rows if each.used is not None), key=lambda each: each.used or 0)
         return
-    if verdict is Verdict.HOLDS and len({shown(each.value) for each in rows}) == 1 and len(rows) > 1:
-        yield _Seen("", rows[0].value, verdict)
-        return
     yield from rows
 
 
@@ -390,8 +424,10 @@ def _quoted(value: Value, scale: str = "") -> str:
     return f"'{value}'" if isinstance(value, str) else shown(value, scale)
 
 
-def _stated(condition: Condition, seen: _Seen) -> str:
-    value = _quoted(seen.value, _scale(condition))
+def _stated(condition: Condition, seen: _Seen, measures: dict[str, Value]) -> str:
+    value = _short(_quoted(seen.value, _scale(condition)))
+    if seen.verdict is Verdict.BROKEN and value == _limit_text(condition.limit, measures):
+        value = _exact(seen.value)
     if condition.subject in _DURATION_NAMES and isinstance(seen.value, Number):
         return f"{seen.who or 'it'} took {value}"
     subject = f"{seen.who}: {condition.subject}" if seen.who else condition.subject
@@ -400,6 +436,14 @@ def _stated(condition: Condition, seen: _Seen) -> str:
     if condition.subject == ENTRY:
         return f"{value} entered"
     return f"{subject} is {value}"
+
+
+def _exact(value: Value) -> str:
+    """Return a number that rounding made look like its limit, in full and in its base unit."""
+    if not isinstance(value, Number):
+        return shown(value)
+    unit = "" if value.unit is Unit.COUNT else f" {value.unit}"
+    return f"{value.value.normalize():f}{unit}"
 
 
 def _needed(condition: Condition, level: Level, measures: dict[str, Value]) -> str:

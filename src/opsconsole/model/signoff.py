@@ -8,7 +8,7 @@ import msgspec
 from opsconsole.model.checklists import Field, Required
 from opsconsole.model.events import Actor, Meaning, Statement
 from opsconsole.model.outcomes import UNMEASURED, Outcome
-from opsconsole.model.runs import RunState
+from opsconsole.model.runs import ItemState, RunState
 
 
 class Hurdle(msgspec.Struct, frozen=True):
@@ -32,24 +32,39 @@ def hurdles(state: RunState) -> tuple[Hurdle, ...]:
                 advice = "tick it" if item.item.manual else "enter its value"
                 advice += ", or skip it with a reason"
             found.append(Hurdle(name, "", f"{item.item.title} {what}: {advice}"))
-        elif outcome is not Outcome.PASS and not item.explained and not _explains_itself(item.outcome, state, name):
-            found.append(Hurdle(name, "", f"{item.item.title} is {outcome}: it needs a note"))
+        elif outcome is not Outcome.PASS and not _explained(item, state):
+            found.append(Hurdle(name, "", f"{item.item.title} is {outcome}: {_wanted(outcome)}"))
     for field in state.definition.fields:
         if _required(field, state) and field.id not in state.fields:
             found.append(Hurdle("", field.id, f"'{field.title}' is to be filled in ('none' is an answer)"))
     return tuple(found)
 
 
+def _wanted(outcome: Outcome) -> str:
+    return "measure it again, or write a note" if outcome is Outcome.BLOCKED else "it needs a note"
+
+
 def _required(field: Field, state: RunState) -> bool:
     if field.required is Required.UNLESS_GREEN:
-        return set(state.counts) != {Outcome.PASS}
+        return bool(set(state.counts) - {Outcome.PASS, Outcome.SKIPPED, Outcome.PENDING})
     return field.required is Required.ALWAYS
 
 
-def _explains_itself(outcome: Outcome, state: RunState, name: str) -> bool:
-    """Return whether the program skipped the item itself and recorded the reason (no systemd in the demo)."""
-    attempts = state.items[name].latest.values()
-    return outcome is Outcome.SKIPPED and any(each.body.problem is not None for each in attempts)
+def _explained(item: ItemState, state: RunState) -> bool:
+    """Return whether it is on record why an item is not green.
+
+    A person's note, skip or waiver does it. So does what the program recorded: the reason it skipped the item for
+    (no systemd in the demo), and for a blocked item whatever explains the one that it needs.
+    """
+    if item.explained:
+        return True
+    if item.outcome is Outcome.SKIPPED:
+        return True
+    if item.outcome is Outcome.BLOCKED:
+        needed = [state.items[name] for name in item.item.requires if name in state.items]
+        red = [each for each in needed if each.outcome not in {Outcome.PASS, Outcome.WARN}]
+        return bool(red) and all(_explained(each, state) for each in red)
+    return False
 
 
 def count_words(counts: dict[Outcome, int]) -> str:

@@ -197,6 +197,11 @@ _DURATION_STEPS = ((Decimal(86400), "d"), (Decimal(3600), "h"), (Decimal(60), "m
 _BYTE_STEPS = ("TiB", "GiB", "MiB", "KiB")
 
 
+def _measured(value: Decimal) -> str:
+    """Return a measured value with as many decimals as a person reads: 41.2, 6.06, 0.482."""
+    return _rounded(value, 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3)  # noqa: PLR2004
+
+
 def _rounded(value: Decimal, places: int = 3) -> str:
     """Return `value` with thousands separated and at most `places` decimals, without trailing zeros."""
     if value == value.to_integral_value():
@@ -215,7 +220,7 @@ def formatted(value: Number, scale: str = "") -> str:
     if scale:
         unit, factor = _SCALES[scale]
         if unit is value.unit:
-            return f"{_rounded(value.value / factor)} {scale}"
+            return f"{_measured(value.value / factor)} {scale}"
     if value.unit is Unit.COUNT:
         return _rounded(value.value)
     if value.unit is Unit.PERCENT:

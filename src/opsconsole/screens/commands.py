@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate
 
 from rich.cells import cell_len
 from textual.binding import Binding
@@ -30,7 +31,7 @@ class Command:
     name: str
     """Names the screen's method, `action_NAME`, and with `where` the binding, so that a key can be remapped."""
     keys: str
-    """Textual's names of the keys, separated by commas; the first one is shown. Empty: the focused widget has it."""
+    """Textual's names of the keys, separated by commas; the first is shown. Empty: the focused widget has it."""
     label: str
     """One or two words for the footer."""
     help: str
@@ -56,7 +57,11 @@ class Command:
     def key(self) -> str:
         """The first key as the operator knows it."""
         first = self.keys.partition(",")[0]
-        return self.shown or _WRITTEN.get(first) or first.replace("ctrl+", "Ctrl+")
+        return self.shown or _WRITTEN.get(first) or _with_control(first)
+
+
+def _with_control(key: str) -> str:
+    return f"Ctrl+{key.removeprefix('ctrl+').upper()}" if key.startswith("ctrl+") else key
 
 
 _WRITTEN = {
@@ -86,10 +91,10 @@ COMMANDS: tuple[Command, ...] = (
     Command(Where.RUN, "restore", "u", "undo skip", "Take a skip or a waiver back", changes=True),
     Command(Where.RUN, "measure", "r", "again", "Measure the item again", 6, changes=True),
     Command(Where.RUN, "measure_all", "m,R", "measure all", "Measure all items again", changes=True),
-    Command(Where.RUN, "fill", "f", "sheet", "Fill in the next open line of the day's sheet", 7, changes=True),
+    Command(Where.RUN, "fill", "f", "sheet", "Fill in the next open line of the day's sheet", 8, changes=True),
     Command(Where.RUN, "note_run", "N", "note on run", "Write a note on the run as a whole", changes=True),
     Command(Where.RUN, "resume", "o", "resume", "Go on with a past run that nobody signed"),
-    Command(Where.RUN, "sign_off", "g", "sign", "See what is signed, and sign it", 8),
+    Command(Where.RUN, "sign_off", "g", "sign", "See what is signed, and sign it", 7),
     Command(Where.RUN, "read", "", "read", "Read the whole detail; Esc goes back to the list", shown="Enter"),
     Command(Where.RUN, "filter", "exclamation_mark", "not green", "Show only what is not green, or everything", 9),
     Command(Where.RUN, "find", "slash", "find", "Go to an item by a part of its title"),
@@ -109,8 +114,9 @@ COMMANDS: tuple[Command, ...] = (
     Command(Where.FORM, "break_line", "", "new line", "Begin a new line", 2, shown="Ctrl+J"),
     Command(Where.FORM, "editor", "ctrl+o", "editor", "Go on in $EDITOR", 3),
     Command(Where.FORM, "keep", "escape", "back", "Go back; what was typed is kept as a draft", 4),
-    Command(Where.ANYWHERE, "back", "escape", "back", "Go back one step", 90),
+    Command(Where.ANYWHERE, "back", "escape", "back", "Go back one step"),
     Command(Where.ANYWHERE, "help", "question_mark", "help", "All keys, and what the marks mean", 91),
+    Command(Where.ANYWHERE, "redraw", "ctrl+l", "redraw", "Draw the screen anew, after something wrote over it"),
     Command(Where.ANYWHERE, "palette", "ctrl+p,colon", "commands", "Find a command by its name"),
     Command(
         Where.ANYWHERE, "leave", "q,ctrl+q", "quit", "Leave; everything saved stays, the run can be resumed", 92
@@ -140,12 +146,10 @@ def bindings(where: Where) -> list[Binding]:
 def footer(commands: Iterable[Command], width: int) -> tuple[Piece, ...]:
     """Return the line of keys: by rank, as many as fit into `width` cells; those of every screen always."""
     ranked = sorted((each for each in commands if each.rank), key=lambda each: each.rank)
+    ends = accumulate(map(_cells, (each for each in ranked if each.where is not Where.ANYWHERE)))
     always = [each for each in ranked if each.where is Where.ANYWHERE]
     room = width - sum(map(_cells, always))
-    chosen = []
-    for each in ranked:
-        if each not in always and (room := room - _cells(each)) >= 0:
-            chosen.append(each)
+    chosen = [each for each, end in zip(ranked, ends, strict=False) if end <= room]
     pieces: list[Piece] = []
     for each in (*chosen, *always):
         pieces += [Piece(each.key, "bold"), Piece(f" {each.label}  ")]

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from opsconsole.model.checklists import Field, Item
 from opsconsole.model.outcomes import Outcome
-from opsconsole.model.readings import Finding, Level, Problem, Reading
+from opsconsole.model.readings import Finding, Level, Problem, Reading, Verdict
 from opsconsole.model.runs import Attempt, ItemState, Note, RunState
 from opsconsole.model.text import visible
 from opsconsole.model.values import formatted, shown
 from opsconsole.screens.commands import BY_ID
-from opsconsole.screens.marks import OUTCOMES, VERDICTS
+from opsconsole.screens.marks import MISSED, OUTCOMES, VERDICTS
 from opsconsole.screens.phrases import moment_near, padded, person, zone_of
 from opsconsole.screens.run_view import mark_of
 from opsconsole.widgets.evidence import Paragraph
@@ -23,7 +23,7 @@ _INDENT = 2
 
 def item_paragraphs(run: RunState, state: ItemState, *, editable: bool = True) -> list[Paragraph]:
     """Return the detail of an item; text of the source is in it as it came, for a pane that makes it harmless."""
-    parts = [
+    return [
         _answer(state),
         *_problems(state),
         *_covered(run, state),
@@ -34,7 +34,6 @@ def item_paragraphs(run: RunState, state: ItemState, *, editable: bool = True) -
         *_attempts(run, state),
         *_latest(state),
     ]
-    return parts
 
 
 def _answer(state: ItemState) -> Paragraph:
@@ -101,16 +100,16 @@ def _to_do(state: ItemState) -> Iterator[Paragraph]:
         return
     keys: list[tuple[str, str]] = []
     if outcome is Outcome.PENDING and item.manual:
-        keys.append(("run.tick", "tick it"))
+        keys.append(("run.tick", "tick"))
     elif outcome is Outcome.PENDING and item.entry is not None:
-        keys.append(("run.enter", "enter its value"))
+        keys.append(("run.enter", "enter the value"))
     elif item.measured:
-        keys.append(("run.measure", "measure again"))
+        keys.append(("run.measure", "again"))
     if outcome not in {Outcome.PENDING, Outcome.WAIVED}:
-        keys.append(("run.note", "write a note"))
+        keys.append(("run.note", "note"))
         keys.append(("run.waive", "waive"))
     if item.on_fail.runbook:
-        keys.append(("run.runbook", f"runbook {item.on_fail.runbook}"))
+        keys.append(("run.runbook", "runbook"))
     pieces = [Piece("to do  ", "dim")]
     for name, words in keys:
         pieces += [Piece(BY_ID[name].key, "bold"), Piece(f" {words}   ")]
@@ -133,7 +132,8 @@ def _findings(state: ItemState) -> Iterator[Paragraph]:
 
 
 def _finding(finding: Finding) -> Paragraph:
-    mark = VERDICTS[finding.verdict]
+    missed = finding.level is Level.TARGET and finding.verdict is Verdict.BROKEN
+    mark = MISSED if missed else VERDICTS[finding.verdict]
     level = "required" if finding.level is Level.REQUIRE else "target"
     return Paragraph(
         (
@@ -176,7 +176,7 @@ def _help(item: Item) -> Iterator[Paragraph]:
     if item.requires:
         facts.append(f"needs {', '.join(item.requires)}")
     facts.append(f"id {item.id}")
-    yield Paragraph.plain(" · ".join(facts), "dim")
+    yield Paragraph.plain(f"\n{' · '.join(facts)}", "dim")
 
 
 def _attempts(run: RunState, state: ItemState) -> Iterator[Paragraph]:

@@ -50,6 +50,10 @@ VERDICTS = {
 """One mark for each verdict of a condition."""
 
 
+MISSED = Mark("[~]", "missed", "$warning")
+"""A target, which is no requirement, that was not reached."""
+
+
 def is_near(judgement: Judgement) -> bool:
     """Return whether a value that passed has come near its limit."""
     return any(finding.verdict is Verdict.NEAR for finding in judgement.findings)

@@ -7,7 +7,6 @@ from rich.cells import cell_len, set_cell_size
 
 from opsconsole.model.calendar import Times
 from opsconsole.model.events import Actor
-from opsconsole.model.values import Number, formatted
 
 _NARROW_WEEK = 6
 """Days within which the name of a weekday is enough to name a date."""
@@ -16,11 +15,6 @@ _NARROW_WEEK = 6
 def zone_of(times: Times) -> ZoneInfo:
     """Return the zone that a run lives in."""
     return ZoneInfo(times.timezone)
-
-
-def clock_time(at: dt.datetime, where: ZoneInfo) -> str:
-    """Return `08:12:03`."""
-    return f"{at.astimezone(where):%H:%M:%S}"
 
 
 def moment(at: dt.datetime, where: ZoneInfo) -> str:
@@ -32,6 +26,12 @@ def moment_near(at: dt.datetime, day: dt.date, where: ZoneInfo) -> str:
     """Return the time of day, with its date where that is not `day`."""
     local = at.astimezone(where)
     return f"{local:%H:%M:%S}" if local.date() == day else f"{local:%Y-%m-%d %H:%M:%S}"
+
+
+def minute_near(at: dt.datetime, day: dt.date, where: ZoneInfo) -> str:
+    """Return the hour and minute, with their date where that is not `day`."""
+    local = at.astimezone(where)
+    return f"{local:%H:%M}" if local.date() == day else f"{local:%Y-%m-%d %H:%M}"
 
 
 def day(date: dt.date) -> str:
@@ -46,11 +46,6 @@ def due(at: dt.datetime, now: dt.datetime, where: ZoneInfo) -> str:
     if days == 0:
         return f"{local:%H:%M %Z}"
     return f"{local:%a %H:%M %Z}" if 0 < days <= _NARROW_WEEK else f"{local:%m-%d %H:%M %Z}"
-
-
-def duration(value: Number) -> str:
-    """Return a measured length of time, to three digits at most."""
-    return formatted(value)
 
 
 def person(actor: Actor) -> str:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 
 from opsconsole.model.checklists import Field
-from opsconsole.model.outcomes import Outcome
+from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.qualifications import DayOfMonitoring
 from opsconsole.model.runs import ItemState, RunState
-from opsconsole.model.signoff import count_words, hurdles
+from opsconsole.model.signoff import hurdles
 from opsconsole.model.text import visible
 from opsconsole.screens.marks import MEASURING, NEAR, OUTCOMES, Mark, is_near
 from opsconsole.screens.phrases import day, first_line, padded
@@ -22,6 +22,10 @@ FIELD = "field:"
 SHEET = "The day's sheet"
 _TITLE_AT_MOST = 50
 """Cells of the column of titles; longer ones push their own summary to the right."""
+
+_BEFORE_TITLE = 14
+_SUMMARY_AT_LEAST = 14
+"""Cells that a summary beside the titles must have to be worth showing; the detail has it all."""
 
 _QUIET = frozenset({Outcome.PASS, Outcome.SKIPPED})
 """Outcomes that the filter hides: nothing more is to be done about them."""
@@ -39,12 +43,16 @@ class RunLooks:
     unsaved: Collection[str] = ()
     """Ids of items of which something could not be saved."""
     only_not_green: bool = False
+    width: int = 0
+    """Cells of the list."""
 
 
 def run_rows(state: RunState, looks: RunLooks) -> list[Row]:
     """Return the rows of a run, grouped by section, the day's sheet last; headings cannot be selected."""
     titles = [visible(each.item.title) for each in state.items.values()]
     column = max((cell_len(each) for each in titles if cell_len(each) <= _TITLE_AT_MOST), default=0)
+    if looks.width - column < _BEFORE_TITLE + _SUMMARY_AT_LEAST:
+        column = 0
     rows: list[Row] = []
     for number, section in enumerate(state.definition.sections):
         items = [state.items[item.id] for item in section.items if item.id in state.items]
@@ -80,10 +88,14 @@ def _item_row(state: ItemState, looks: RunLooks, column: int) -> Row:
     name = state.item.id
     mark = mark_of(state, measuring=name in looks.measuring)
     title = padded(visible(state.item.title), column)
-    left = (mark.piece(), Piece(title), Piece(f"  {first_line(state.summary)}", "dim"))
+    left = (mark.piece(), Piece(title), *_beside(state.summary, column))
     if name in looks.unsaved:
         return Row(name, left, (Piece("NOT SAVED", "bold $error reverse"),))
     return Row(name, left, (Piece("noted", "dim"),) if state.notes else ())
+
+
+def _beside(text: str, column: int) -> tuple[Piece, ...]:
+    return (Piece(f"  {first_line(text)}", "dim"),) if column and text else ()
 
 
 def _field_rows(state: RunState, looks: RunLooks, column: int) -> Iterator[Row]:
@@ -93,9 +105,9 @@ def _field_rows(state: RunState, looks: RunLooks, column: int) -> Iterator[Row]:
         if looks.only_not_green and field.id not in wanted:
             continue
         mark = _FILLED if filled else _WANTED if field.id in wanted else _FREE
-        text = first_line(filled.text) if filled else ""
+        text = filled.text if filled else ""
         title = padded(visible(field.title), column)
-        yield Row(FIELD + field.id, (mark.piece(), Piece(title), Piece(f"  {text}", "dim")))
+        yield Row(FIELD + field.id, (mark.piece(), Piece(title), *_beside(text, column)))
 
 
 def field_of(state: RunState, key: str) -> Field | None:
@@ -105,7 +117,7 @@ def field_of(state: RunState, key: str) -> Field | None:
 
 
 def next_open_field(state: RunState) -> str | None:
-    """Return the key of the next line of the day's sheet to fill in: a wanted one, else an empty one, else the first."""
+    """Return the key of the next line of the day's sheet to fill in: a wanted one before an empty one."""
     fields = state.definition.fields
     wanted = {each.field for each in hurdles(state) if each.field}
     ranked = sorted(fields, key=lambda each: (each.id not in wanted, each.id in state.fields))
@@ -124,7 +136,6 @@ def head(
     if mode:
         about.append(mode)
     left = (Piece(state.definition.title, "bold"), Piece("".join(f" · {each}" for each in about)))
-    counts = count_words(state.counts)
-    if state.signed is None:
-        return left, (Piece(counts),)
-    return left, (Piece(f"signed {state.result}", "bold"), Piece(f" · {counts}"))
+    if state.signed is not None:
+        return left, (Piece(f"signed {state.result}", "bold"),)
+    return left, (Piece("FAIL so far" if state.result is Result.FAIL else "not signed"),)

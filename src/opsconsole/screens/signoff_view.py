@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from opsconsole.model.events import Statement, Tier
-from opsconsole.model.outcomes import Outcome
+from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.runs import ItemState, RunState
-from opsconsole.model.signoff import Hurdle, count_words
+from opsconsole.model.signoff import Hurdle, count_words, hurdles
 from opsconsole.model.text import visible
 from opsconsole.screens.marks import OUTCOMES
 from opsconsole.screens.phrases import moment, moment_near, number_of, padded, zone_of
@@ -14,7 +14,7 @@ from opsconsole.widgets.evidence import Paragraph
 from opsconsole.widgets.pieces import Piece
 from opsconsole.widgets.rows import Row
 
-_HASH_SHOWN = 16
+_MEANS = "With S you sign that you performed this checklist:"
 _LABEL = 11
 
 Seen = dict[str, tuple[str, ...]]
@@ -25,15 +25,15 @@ def _fact(label: str, text: str, style: str = "") -> Paragraph:
     return Paragraph((Piece(f"{label:<{_LABEL}}", "dim"), Piece(text, style)), _LABEL)
 
 
-def hurdle_rows(hurdles: Sequence[Hurdle]) -> list[Row]:
+def hurdle_rows(to_do: Sequence[Hurdle]) -> list[Row]:
     """Return one row for each thing to do before the run can be signed; its key is that of the run's row."""
-    if not hurdles:
+    if not to_do:
         return []
     head = Row(
-        "heading", (Piece(f"Before it can be signed: {number_of(len(hurdles), 'thing')} to do", "bold"),), (), False
+        "heading", (Piece(f"Before it can be signed: {number_of(len(to_do), 'thing')} to do", "bold"),), (), False
     )
     rows = {}
-    for each in hurdles:
+    for each in to_do:
         key = each.item or FIELD + each.field
         rows[key] = Row(key, (Piece("[ ] "), Piece(visible(each.text))))
     return [head, *rows.values()]
@@ -42,7 +42,7 @@ def hurdle_rows(hurdles: Sequence[Hurdle]) -> list[Row]:
 def statement_paragraphs(run: RunState, statement: Statement) -> list[Paragraph]:
     """Return everything that `statement` says about a run that is still open."""
     return [
-        Paragraph.plain("You sign that you performed this checklist:", "bold"),
+        Paragraph.plain("What would be signed as it stands now:" if hurdles(run) else _MEANS, "bold"),
         *_facts(run, statement),
         _fact("time", f"the moment you sign ({moment(statement.signed_at, zone_of(run.times))} now)"),
         *_attributed(statement),
@@ -68,7 +68,7 @@ def signed_paragraphs(run: RunState) -> list[Paragraph]:
 
 
 def _facts(run: RunState, statement: Statement) -> Iterator[Paragraph]:
-    style = OUTCOMES[Outcome.PASS if statement.result == Outcome.PASS else Outcome.FAIL].style
+    style = OUTCOMES[Outcome.PASS if statement.result is Result.PASS else Outcome.FAIL].style
     yield Paragraph(
         (
             Piece(f"{'result':<{_LABEL}}", "dim"),
@@ -128,7 +128,8 @@ def _sheet(run: RunState) -> Iterator[Paragraph]:
 
 
 def _bound(statement: Statement) -> Iterator[Paragraph]:
-    yield _fact("\nbound to", f"event {statement.head_seq} of the record, hash {statement.head_hash}")
+    yield Paragraph.plain("")
+    yield _fact("bound to", f"event {statement.head_seq} of the record, hash {statement.head_hash}")
     yield _fact("checklist", f"{statement.checklist}, definition {statement.definition_hash}")
     yield _fact("record", f"store {statement.store_id}")
 

@@ -12,7 +12,7 @@ from opsconsole.model.outcomes import UNMEASURED, Result
 from opsconsole.model.signoff import count_words
 from opsconsole.model.text import visible
 from opsconsole.screens.marks import Mark
-from opsconsole.screens.phrases import day, due, moment, moment_near, number_of, padded, zone_of
+from opsconsole.screens.phrases import day, due, minute_near, moment, number_of, padded, zone_of
 from opsconsole.widgets.evidence import Paragraph
 from opsconsole.widgets.pieces import Piece
 from opsconsole.widgets.rows import Row
@@ -32,7 +32,7 @@ _STANDINGS = {
 
 
 def mark_of(today: Today) -> Mark:
-    """Return how a checklist stands: what was signed, else how late it is, else whether only a signature is missing."""
+    """Return how a checklist stands: what was signed, else how late it is, else whether it only waits for that."""
     current = today.current
     if today.standing is Standing.SIGNED and current is not None:
         return _SIGNED.get(current.result, _STANDINGS[Standing.SIGNED])
@@ -77,8 +77,8 @@ def progress(today: Today) -> str:
     if current is None:
         return "not opened yet"
     if current.signed_at is not None:
-        at = moment_near(current.signed_at, today.times.business_date, zone_of(today.times))
-        return f"signed {at[:-3]} by {current.signed_by}"
+        at = minute_near(current.signed_at, today.times.business_date, zone_of(today.times))
+        return f"signed {at} by {current.signed_by}"
     return count_words(current.counts)
 
 
@@ -109,7 +109,7 @@ def _facts(today: Today) -> Iterator[Paragraph]:
     if today.checklist.help:
         yield Paragraph.plain(today.checklist.help)
     times = today.times
-    late = moment_near(times.overdue_at, times.due_at.astimezone(where).date(), where)[:-3]
+    late = minute_near(times.overdue_at, times.due_at.astimezone(where).date(), where)
     yield _fact("due", f"{moment(times.due_at, where)}, overdue from {late} ({times.timezone})")
     if today.current is None:
         yield _fact("run", f"{today.run}, not opened yet")

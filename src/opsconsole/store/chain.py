@@ -1,13 +1,13 @@
 """The chain: how each event is bound to all before it, so that a record can be checked without this program.
 
-Every link is a document, the exact bytes that were stored: canonical JSON (RFC 8785), UTF-8, one line without a line
-feed. Its hash is
+Every link is a document, the exact bytes that were stored: canonical JSON (RFC 8785) in UTF-8, one line without its
+line feed. Its hash is
 
     hash(n) = SHA-256( hash(n-1) || document(n) )
 
-where `hash(n-1)` stands for its 64 lower-case hexadecimal characters in ASCII, and `||` for nothing in between. Link 0
-is the store's birth document (store id and time of creation), and the hash before it is 64 zeros; link n is the event
-with seq n. So the hash of any event stands for every byte before it and for the store it was written in, and
+where `hash(n-1)` is written as 64 lower-case hexadecimal characters in ASCII, and `||` puts nothing in between.
+Link 0 is the store's birth document (store id and time of creation), and 64 zeros stand before it; link n is the
+event with seq n. So the hash of any event stands for every byte before it and for the store it was written in, and
 `sha256sum` is all that is needed to recompute it (docs/decisions/0001-chain.md shows how).
 """
 
@@ -29,6 +29,13 @@ _SCHEMA = "opsconsole.store.v1"
 def link(prev: str, document: bytes) -> str:
     """Return the hash, in hexadecimal, of `document` standing after the link whose hash is `prev`."""
     return hashlib.sha256(prev.encode("ascii") + document).hexdigest()
+
+
+def is_link(prev: object, document: object, own: object) -> bool:
+    """Return whether `own` is the hash of `document` after `prev`; a damaged file can hold any type in each."""
+    if not isinstance(prev, str) or not prev.isascii() or not isinstance(document, bytes):
+        return False
+    return link(prev, document) == own
 
 
 class Birth(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +73,7 @@ class Row(msgspec.Struct, frozen=True):
 
 def birth_fault(birth: BirthRow) -> str:
     """Return why the birth document is not what it was when the store was made; nothing where it is."""
-    if type(birth.document) is not bytes or link(ZEROS, birth.document) != birth.hash:
+    if not is_link(ZEROS, birth.document, birth.hash):
         return "the store's birth document was changed after it was stored"
     try:
         told = decoded(birth.document, Birth)
@@ -122,10 +129,10 @@ class Walk:
         self._last_of_run[row.facts.run] = row.seq
         return True
 
-    def break_off(self, why: str) -> None:
-        """Record that the link after the last good one cannot be read, or that the store is unsound as a whole."""
+    def break_off(self, seq: int, why: str) -> None:
+        """Record what somebody else found: at `seq`, or at 0 where no single event is to blame."""
         if self.broken is None:
-            self.broken = Broken(self.head.seq + 1, "", why)
+            self.broken = Broken(seq, "", why)
 
     def result(self) -> Verified:
         """Return what was found so far."""
@@ -135,7 +142,7 @@ class Walk:
         if row.prev != self.head.hash:
             before = f"event {self.head.seq}" if self.head.seq else "the store's birth document"
             return f"it does not follow {before}: one of the two was put there or changed, and hashed anew"
-        if type(row.document) is not bytes or link(row.prev, row.document) != row.hash:
+        if not is_link(row.prev, row.document, row.hash):
             return "it was changed after it was stored: its bytes do not give its hash"
         return ""
 

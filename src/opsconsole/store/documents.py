@@ -6,6 +6,7 @@ depending on what the model has become.
 
 import datetime as dt
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from opsconsole.model.events import Event, Meaning, Opened
 OPENED = "opened"
 SIGNED = "signed"
 AMENDED = "amended"
-"""The kind of event that corrects a signed run; the only one that may follow its sign-off besides other signatures."""
+"""Corrects a signed run: besides other signatures, the only one that may follow its sign-off."""
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -127,6 +128,15 @@ def entry_of(event: Event) -> Entry:
     if canonical(same) != document:
         raise StoreError(f"event {event.id} of {event.run} would be read back as something else; it was not stored")
     return Entry(same, document, facts)
+
+
+def without_repetition(entries: Sequence[Entry]) -> list[Entry]:
+    """Return each event once; raise StoreError where unlike ones have the same id."""
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        if found.setdefault(entry.facts.id, entry).document != entry.document:
+            raise StoreError(f"two unlike events have the id {entry.facts.id}")
+    return list(found.values())
 
 
 def _refuse_misshapen(event: Event) -> None:

@@ -15,7 +15,7 @@ class Durability(msgspec.Struct, frozen=True):
 
 
 ROLLBACK_JOURNAL = Durability("delete", "EXTRA")
-"""FULL would not do: it leaves the removal of the journal to the file system, and a power cut then undoes the event."""
+"""With FULL, the removal of the journal is left to the file system, and a power cut then undoes the event."""
 
 WRITE_AHEAD_LOG = Durability("wal", "FULL")
 

@@ -12,8 +12,7 @@ BUSY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLI
 
 _DAMAGED = (
     "{file} is damaged",
-    "Stop every opsconsole that uses it, keep the file, and put a backup in its place; what is entered meanwhile is "
-    "kept aside",
+    "End every opsconsole that uses it, keep the file for later study, and put a backup in its place",
 )
 
 _FOR_NOW: dict[int, tuple[str, str]] = {
@@ -26,7 +25,10 @@ _FOR_NOW: dict[int, tuple[str, str]] = {
         "{file} cannot be written to",
         "Look at the permissions of the file and of {directory}, and whether the file system is mounted read-only",
     ),
-    sqlite3.SQLITE_PERM: ("{file} must not be written to", "Look at the permissions of the file and of {directory}"),
+    sqlite3.SQLITE_PERM: (
+        "{file} must not be written to",
+        "Look at the permissions of the file and of {directory}",
+    ),
     sqlite3.SQLITE_CANTOPEN: (
         "{file} cannot be opened",
         "Look at the permissions of the file and of {directory}, and whether the file is still there",
@@ -61,6 +63,11 @@ def code_of(error: sqlite3.Error) -> int:
 def is_busy(error: sqlite3.Error) -> bool:
     """Return whether the same call can succeed once another connection has finished."""
     return code_of(error) in BUSY_CODES
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Return whether the file's content is to blame; Python's own errors are of text that is no UTF-8."""
+    return code_of(error) in {0, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_MISMATCH}
 
 
 def explained(error: sqlite3.Error, file: Path) -> StoreError:

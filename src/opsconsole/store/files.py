@@ -13,8 +13,8 @@ from opsconsole.store.filesystems import file_system_of
 FILE_LOCKS = threading.Lock()
 """Held while a database file is created or connected to.
 
-POSIX drops all locks that a process has on a file as soon as it closes any descriptor of it, so no descriptor of the
-program's own may be closed while a connection of another thread could hold a lock.
+POSIX drops all locks that a process has on a file as soon as it closes any descriptor of it, so no descriptor of
+the program's own may be closed while a connection of another thread could hold a lock.
 """
 
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH

@@ -10,10 +10,46 @@ from pathlib import Path
 import msgspec
 
 _NETWORK = frozenset(
-    "9p acfs afs beegfs ceph cifs coda davfs fuse.ceph fuse.ceph-fuse fuse.cephfs fuse.curlftpfs fuse.davfs "
-    "fuse.gcsfuse fuse.glusterfs fuse.goofys fuse.juicefs fuse.mfs fuse.mount-s3 fuse.rclone fuse.s3fs fuse.seaweedfs "
-    "fuse.sshfs gfs gfs2 glusterfs gpfs lustre ncpfs nfs nfs4 ocfs2 orangefs pvfs2 smb smb2 smb3 smbfs sshfs".split()
+    {
+        "9p",
+        "acfs",
+        "afs",
+        "beegfs",
+        "ceph",
+        "ceph-fuse",
+        "cephfs",
+        "cifs",
+        "coda",
+        "curlftpfs",
+        "davfs",
+        "gcsfuse",
+        "gfs",
+        "gfs2",
+        "glusterfs",
+        "goofys",
+        "gpfs",
+        "juicefs",
+        "lustre",
+        "mfs",
+        "mount-s3",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "ocfs2",
+        "orangefs",
+        "pvfs2",
+        "rclone",
+        "s3fs",
+        "seaweedfs",
+        "smb",
+        "smb2",
+        "smb3",
+        "smbfs",
+        "sshfs",
+    }
 )
+"""Types, and what follows `fuse.` in them."""
+
 _VOLATILE = frozenset({"tmpfs", "ramfs"})
 
 _OCTAL = re.compile(r"\\([0-7]{3})")
@@ -29,7 +65,7 @@ class FileSystem(msgspec.Struct, frozen=True):
     @property
     def is_network(self) -> bool:
         """Whether other hosts can write to it too."""
-        return self.kind.lower() in _NETWORK
+        return self.kind.lower().removeprefix("fuse.") in _NETWORK
 
     @property
     def is_volatile(self) -> bool:
@@ -57,8 +93,8 @@ def file_system_of(directory: Path) -> FileSystem | None:
     """Return the file system that `directory` lies on, None where the kernel does not tell (no `/proc`).
 
     The kernel is asked for the mount of the opened directory: that holds for bind mounts, mounts over mounts and
-    automounts alike, where comparing paths or device numbers does not; and unlike the magic numbers of statfs(2) it tells one FUSE
-    file system from another.
+    automounts alike, where comparing paths or device numbers does not; and unlike the magic numbers of statfs(2)
+    it tells one FUSE file system from another.
     """
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -54,6 +54,8 @@ CREATE TRIGGER events_are_only_appended BEFORE INSERT ON events BEGIN
       OR EXISTS (SELECT 1 FROM events WHERE prev = NEW.prev);
   SELECT RAISE(ABORT, 'opsconsole: a run is opened once')
    WHERE NEW.kind = 'opened' AND EXISTS (SELECT 1 FROM events WHERE run = NEW.run AND kind = 'opened');
+  SELECT RAISE(ABORT, 'opsconsole: a run begins with its opening')
+   WHERE NEW.kind <> 'opened' AND NOT EXISTS (SELECT 1 FROM events WHERE run = NEW.run AND kind = 'opened');
   SELECT RAISE(ABORT, 'opsconsole: a signed run is only amended')
    WHERE EXISTS (SELECT 1 FROM events WHERE run = NEW.run AND meaning = 'performed')
      AND NOT (NEW.kind = 'amended' OR (NEW.kind = 'signed' AND NEW.meaning IS NOT 'performed'));

@@ -187,6 +187,13 @@ class TerminalApp(App[ResultT]):
             self._parting_words += map(visible, report_text(error, self._redact).splitlines())
         self._close_messages_no_wait()
 
+    async def _shutdown(self) -> None:
+        """Let the cancelled workers clean up before everything they might need is taken down."""
+        ended = (worker.wait() for worker in self.workers)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*ended, return_exceptions=True), self.FINISH_WITHIN)
+        await super()._shutdown()
+
     def _print_error_renderables(self) -> None:
         """Print what is to be said once the terminal is back, then what Textual has to say about style sheets."""
         words, self._parting_words = self._parting_words, []

@@ -63,6 +63,7 @@ class TerminalDriver(LinuxDriver):
         self._output: TerminalWriter | None = None
         self._attributes: list[Any] | None = None
         self._started_before = False
+        self._has_ended = False
 
     @property
     def is_running(self) -> bool:
@@ -81,7 +82,7 @@ class TerminalDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         """Take the terminal: start the threads, switch to the alternate screen, and draw what is current."""
-        if self._output is not None:
+        if self._output is not None or self._has_ended:
             return
         self._output = TerminalWriter(
             _STDERR,
@@ -102,7 +103,10 @@ class TerminalDriver(LinuxDriver):
 
     def stop_application_mode(self) -> None:
         """Give the terminal back as it was, ahead of frames that a stalled line has not taken yet."""
-        if self._output is not None:
+        if self._output is None:
+            # The application ends while an editor has the terminal; it must not be taken back for the editor's end.
+            self._has_ended = True
+        else:
             self._output.make_way()
         self.write(_END_SYNCHRONISED_UPDATE)
         super().stop_application_mode()

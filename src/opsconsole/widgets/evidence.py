@@ -33,12 +33,12 @@ class TextPane(LineView, can_focus=True, inherit_bindings=False):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "scroll_up", "Up", show=False, id="pane.up"),
-        Binding("down,j", "scroll_down", "Down", show=False, id="pane.down"),
-        Binding("pageup", "page_up", "Page up", show=False, id="pane.page-up"),
-        Binding("pagedown", "page_down", "Page down", show=False, id="pane.page-down"),
-        Binding("home", "scroll_home", "Top", show=False, id="pane.top"),
-        Binding("end", "scroll_end", "End", show=False, id="pane.end"),
+        Binding("up,k", "scroll_by(-1)", "Up", show=False, id="pane.up"),
+        Binding("down,j", "scroll_by(1)", "Down", show=False, id="pane.down"),
+        Binding("pageup", "page(-1)", "Page up", show=False, id="pane.page-up"),
+        Binding("pagedown", "page(1)", "Page down", show=False, id="pane.page-down"),
+        Binding("home", "top", "Top", show=False, id="pane.top"),
+        Binding("end", "bottom", "End", show=False, id="pane.end"),
     ]
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
@@ -60,17 +60,21 @@ class TextPane(LineView, can_focus=True, inherit_bindings=False):
             self._document = document
             self.scroll_to_line(0)
 
-    def page(self, step: int) -> None:
-        """Scroll by a page down (1) or up (-1), for a screen whose keys go to another widget."""
-        self.scroll_to_line(self.scroll_offset.y + step * max(1, len(self.lines_visible) - 1))
+    def action_scroll_by(self, lines: int) -> None:
+        """Scroll down by `lines`, up where that is negative."""
+        self.scroll_to_line(self.scroll_offset.y + lines)
 
-    def action_page_up(self) -> None:
-        """Scroll a page up."""
-        self.page(-1)
+    def action_page(self, step: int) -> None:
+        """Scroll by a page, down (1) or up (-1); screens call it too where the keys go to another widget."""
+        self.action_scroll_by(step * max(1, len(self.lines_visible) - 1))
 
-    def action_page_down(self) -> None:
-        """Scroll a page down."""
-        self.page(1)
+    def action_top(self) -> None:
+        """Scroll to the first line."""
+        self.scroll_to_line(0)
+
+    def action_bottom(self) -> None:
+        """Scroll to the last line."""
+        self.scroll_to_line(len(self._lines))
 
     def on_resize(self) -> None:
         """Wrap the text to the new width."""

@@ -31,7 +31,7 @@ class Piece:
 def clean(text: str) -> str:
     """Return `text` as one harmless line whose first character stands in a cell of its own."""
     if not (text.isascii() and text.isprintable()):
-        text = visible(text)
+        pass
     if text.isascii():
         return text
     # A combining mark at the start would change the last character of the piece before.
@@ -80,13 +80,13 @@ def wrap(pieces: Sequence[Piece], width: int, indent: int = 0) -> Iterator[tuple
         yield tuple(pieces)
         return
     ruler = _Ruler(text)
-    indent = min(indent, width // 2)
+    indent = max(0, min(indent, width // 2, width - 2))  # two cells take any character
     margin: tuple[Piece, ...] = ()
     start, room = 0, width
     while start < len(text):
-        end = ruler.end(start, room)
+        end = max(ruler.end(start, room), ruler.after(start))
         if end < len(text):
-            end = _break_before(text, start, max(end, ruler.after(start)))
+            end = _break_before(text, start, end)
         yield margin + _part(pieces, start, end)
         start = end
         while start < len(text) and text[start] == " ":

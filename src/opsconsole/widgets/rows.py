@@ -40,7 +40,7 @@ class RowHighlighted(Message):
     rows: "Rows"
     """The list."""
     index: int
-    """The row's place in the list."""
+    """The row's place in the list at that moment; where rows come and go, the key is what counts."""
     key: str
     """The row's key."""
 
@@ -57,7 +57,7 @@ class RowSelected(Message):
     rows: "Rows"
     """The list."""
     index: int
-    """The row's place in the list."""
+    """The row's place in the list at that moment; where rows come and go, the key is what counts."""
     key: str
     """The row's key."""
 

@@ -1,0 +1,273 @@
+"""The console's application: it owns the open runs and what works in the background; screens only show them."""
+
+import asyncio
+import datetime as dt
+import signal
+from collections.abc import Collection, Coroutine
+from functools import partial
+from typing import Any, ClassVar
+
+from textual.binding import BindingType
+from textual.screen import Screen
+from textual.worker import Worker, WorkerState
+
+from opsconsole.contracts.store import StoreError
+from opsconsole.engine.recorder import NotSaved
+from opsconsole.model.calendar import period_named
+from opsconsole.model.checklists import Checklist
+from opsconsole.model.errors import OpsconsoleError
+from opsconsole.model.redaction import redacted
+from opsconsole.model.runs import RunState
+from opsconsole.screens.base import ERROR, WARNING, ConsoleScreen, Drafts
+from opsconsole.screens.commands import Where, bindings, commands_of
+from opsconsole.screens.live import LiveRun, LiveRuns
+from opsconsole.widgets.application import TerminalApp
+from opsconsole.widgets.environment import Terminal
+from opsconsole.wiring.services import Services
+
+REFRESH_EVERY = 5.0
+"""Seconds between two looks at what other processes stored in the runs that are shown."""
+RETRY_EVERY = 5.0
+"""Seconds between two attempts to save what could not be saved."""
+NOT_STORED = 4
+"""The exit code of a console that is left while something is not saved."""
+
+
+class ConsoleApp(TerminalApp[None], inherit_bindings=False):
+    """The console. `run` names a checklist or a run to open at once; it opens on Today otherwise."""
+
+    # Textual does not load the style sheet of a default screen by itself.
+    CSS_PATH = ["screens/app.tcss", "screens/today.tcss"]  # noqa: RUF012  as Textual declares it
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.ANYWHERE)]
+
+    def __init__(self, services: Services, terminal: Terminal, run: str = "") -> None:
+        crashes = services.export_directory.with_name("crashes")
+        super().__init__(terminal, crash_directory=crashes, redact=redacted)
+        self.services = services
+        self.runs = LiveRuns(services.engine)
+        self.drafts: Drafts = {}
+        self._first_run = run
+        self._retrying: set[str] = set()
+        self._warned = False
+
+    def get_default_screen(self) -> Screen[Any]:
+        """Return Today; every other screen is imported when it is asked for."""
+        from opsconsole.screens.today import TodayScreen
+
+        return TodayScreen()
+
+    def on_mount(self) -> None:
+        """Open what was asked for, and keep up with other processes."""
+        self.set_interval(REFRESH_EVERY, self._refresh_runs)
+        if self._first_run:
+            self._open_named(self._first_run)
+
+    # --- in the background -------------------------------------------------------------------------
+
+    def start(self, work: Coroutine[Any, Any, None], doing: str) -> None:
+        """Do `work` in the background, whatever becomes of the screen; an unexpected error is shown."""
+        self.run_worker(work, name=doing, exit_on_error=False)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Show the unexpected error that something in the background ended of."""
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            self.unexpected(event.worker.error, event.worker.name)
+
+    def measure(self, live: LiveRun, only: Collection[str] = ()) -> None:
+        """Measure items of a run in the background."""
+        self.start(self._measured(live, only), "measuring")
+
+    async def _measured(self, live: LiveRun, only: Collection[str]) -> None:
+        try:
+            await live.measure(only)
+        except NotSaved:
+            self._retry(live)
+        except OpsconsoleError as error:
+            self.say(f"measuring stopped: {error}", ERROR)
+
+    def _refresh_runs(self) -> None:
+        for live in self.runs.all:
+            if live.is_watched:
+                self.start(self._refreshed(live), "reading the record")
+            if live.session.unsaved:
+                self._retry(live)
+
+    async def _refreshed(self, live: LiveRun) -> None:
+        try:
+            await live.session.refresh()
+        except StoreError as error:
+            self.say(f"the record cannot be read now: {error}", WARNING)
+
+    def _retry(self, live: LiveRun) -> None:
+        if live.state.run not in self._retrying:
+            self._retrying.add(live.state.run)
+            self.start(self._retried(live), "saving")
+
+    async def _retried(self, live: LiveRun) -> None:
+        try:
+            while live.session.unsaved:
+                await asyncio.sleep(RETRY_EVERY)
+                await live.session.retry_unsaved()
+            self.say("everything is saved now")
+        except StoreError as error:
+            self.say(f"not saved: {error}", ERROR)
+        finally:
+            self._retrying.discard(live.state.run)
+
+    # --- what screens ask for ----------------------------------------------------------------------
+
+    def say(self, text: str, style: str = "") -> None:
+        """Say something on the screen in front, or on the one behind a form."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, ConsoleScreen):
+                screen.say(text, style)
+                return
+
+    def open_run(self, checklist: Checklist, date: dt.date | None = None, *, measure: bool = True) -> None:
+        """Open or resume a run, the present one without a `date`, show it, and measure what was not yet."""
+        self.start(self._opened(checklist, date, measure=measure), "opening the run")
+
+    async def _opened(self, checklist: Checklist, date: dt.date | None, *, measure: bool) -> None:
+        from opsconsole.screens.run import RunScreen
+
+        self.say(f"opening {checklist.title} …")
+        try:
+            live = await self.runs.open(checklist, date)
+        except OpsconsoleError as error:
+            self.say(f"it cannot be opened: {error}{f'; {error.hint}' if error.hint else ''}", ERROR)
+            return
+        self.say("")
+        missing = live.unmeasured()
+        if measure and missing and live.state.signed is None and not live.is_measuring:
+            everything = len(missing) == sum(each.item.measured for each in live.state.items.values())
+            self.measure(live, () if everything else missing)
+        if isinstance(self.screen, RunScreen) and self.screen.live is None:
+            self.pop_screen()
+        self.push_screen(RunScreen(live.state, live, live.monitoring))
+
+    def read_run(self, run: str) -> None:
+        """Show a run that can only be read, or the open one where it is that."""
+        self.start(self._read(run), "reading the run")
+
+    async def _read(self, run: str) -> None:
+        from opsconsole.screens.run import RunScreen
+
+        engine = self.services.engine
+        try:
+            state = await asyncio.to_thread(engine.load, run)
+            if state is None:
+                self.say(f"there is no run {run}", WARNING)
+                return
+            monitoring = await asyncio.to_thread(engine.day_of_monitoring, state)
+        except OpsconsoleError as error:
+            self.say(f"{run} cannot be read: {error}", ERROR)
+            return
+        self.push_screen(RunScreen(state, None, monitoring, "read only: a past run; o resumes it"))
+
+    def show_history(self, checklist: Checklist) -> None:
+        """Show the past runs of a checklist."""
+        from opsconsole.screens.history import HistoryScreen
+
+        self.push_screen(HistoryScreen(checklist))
+
+    def show_runbook(self, checklist: str, name: str) -> None:
+        """Show a runbook of a checklist."""
+        from opsconsole.screens.reader import ReaderScreen, markdown_paragraphs
+
+        text = self.services.runbook(checklist, name)
+        if text is None:
+            self.say(f"there is no runbook '{name}' beside the checklist", WARNING)
+        else:
+            self.push_screen(ReaderScreen(f"Runbook {name}", markdown_paragraphs(text)))
+
+    def export(self, state: RunState) -> None:
+        """Write the day log of a run, and say where it is."""
+        self.start(self._exported(state), "writing the day log")
+
+    async def _exported(self, state: RunState) -> None:
+        try:
+            path = await asyncio.to_thread(self.services.write_day_log, state)
+        except (OpsconsoleError, OSError) as error:
+            self.say(f"the day log could not be written: {error}", ERROR)
+        else:
+            self.say(f"day log written: {path}")
+
+    def _open_named(self, name: str) -> None:
+        wanted, _, key = name.partition("@")
+        checklist = self.services.checklists.get(wanted)
+        period = period_named(key, checklist.cadence) if checklist is not None and key else None
+        if checklist is None:
+            self.say(f"there is no checklist '{wanted}'", WARNING)
+        elif key and period is None:
+            self.say(f"'{key}' names no {checklist.cadence} period", WARNING)
+        elif period is None or name == self.services.engine.key_of(checklist).id:
+            self.open_run(checklist)
+        else:
+            self.open_run(checklist, period.start)
+
+    # --- keys --------------------------------------------------------------------------------------
+
+    async def action_back(self) -> None:
+        """Go back one step; Today is left with q."""
+        screen = self.screen
+        if isinstance(screen, ConsoleScreen) and screen.go_back():
+            return
+        if len(self.screen_stack) > 1:
+            screen.dismiss(None)
+
+    def action_help(self) -> None:
+        """Show all keys, and what the marks mean."""
+        from opsconsole.screens.help_view import help_paragraphs
+        from opsconsole.screens.reader import ReaderScreen
+
+        if isinstance(self.screen, ConsoleScreen) and self.screen.WHERE is not Where.READER:
+            self.push_screen(ReaderScreen("Help", help_paragraphs(self.screen.WHERE)))
+
+    def action_palette(self) -> None:
+        """Find a command by its name."""
+        from opsconsole.screens.palette import Entry, PaletteScreen
+
+        screen = self.screen
+        if isinstance(screen, ConsoleScreen):
+            offered = [each for each in screen.commands() if each.keys and each.name != "palette"]
+            entries = [Entry(each.id, f"{each.label}: {each.help}", each.key) for each in offered]
+            self.push_screen(PaletteScreen("Commands", entries), partial(self._chosen, screen))
+
+    def _chosen(self, screen: ConsoleScreen, command: str | None) -> None:
+        chosen = next((each for each in commands_of(screen.WHERE) if each.id == command), None)
+        if chosen is not None:
+            node = self if chosen.where is Where.ANYWHERE else screen
+            self.call_later(self.run_action, chosen.name, node)
+
+    async def action_leave(self) -> None:
+        """Leave, after asking where something typed or done is not saved yet."""
+        kept = []
+        if self.drafts:
+            kept.append("a draft that was never saved")
+        if self.runs.unsaved:
+            kept.append(f"{self.runs.unsaved} actions that could not be saved so far")
+        if kept and not self._warned:
+            self._warned = True
+            self.say(f"there is {' and '.join(kept)}: q again leaves all the same", WARNING)
+            return
+        await self._finish()
+        self.exit(return_code=NOT_STORED if self.runs.unsaved else 0)
+
+    async def before_leaving(self, cause: signal.Signals) -> None:  # noqa: ARG002
+        """Stop measuring and finish what is being written: the run is resumed the next time."""
+        await self._finish()
+
+    async def _finish(self) -> None:
+        self.workers.cancel_all()
+        await self.runs.aclose()
+
+
+def run_console(services: Services, *, terminal: Terminal, run: str = "") -> int:
+    """Show the console until the operator leaves; return the exit code.
+
+    `run` names a checklist, or a run like `qbr-daily@2026-11-21`, to open at once.
+    """
+    app = ConsoleApp(services, terminal, run)
+    app.run_on_terminal()
+    return app.return_code or 0

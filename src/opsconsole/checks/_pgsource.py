@@ -1,0 +1,52 @@
+"""Opens the connection to a source named in config.toml; every way that fails is a problem in words."""
+
+import asyncio
+import importlib
+import time
+
+from opsconsole.checks import _pgproblems
+from opsconsole.checks._conninfo import DsnError, UnresolvedError, connection_parameters, parameters_of
+from opsconsole.checks._pgproblems import Place
+from opsconsole.checks._postgres import Connection
+from opsconsole.checks._threads import in_thread
+from opsconsole.contracts.probe import ProbeError, Source
+
+KIND = "postgresql"
+
+
+def place_of(name: str, source: Source) -> Place:
+    """Return where a source is; raise ProbeError where its definition cannot be used."""
+    if source.kind != KIND:
+        raise ProbeError("bad-source", f"{name} is a source of the kind '{source.kind}'", f"SQL needs '{KIND}'")
+    try:
+        return Place(name, parameters_of(source.dsn))
+    except DsnError as error:
+        raise ProbeError(
+            "bad-source", f"the dsn of {name} is refused: {error}", "correct it in config.toml"
+        ) from None
+
+
+async def connected(place: Place, source: Source, seconds: float) -> Connection:
+    """Connect within `seconds`; raise ProbeError. The driver is loaded by the first call."""
+    try:
+        await in_thread("load psycopg", lambda: importlib.import_module("psycopg"))
+    except ImportError as error:
+        raise ProbeError(
+            "missing-driver",
+            f"psycopg, which speaks with PostgreSQL, cannot be loaded: {error}",
+            "install opsconsole again: `pip install 'psycopg[binary]'` in its environment",
+        ) from error
+    from psycopg import Error
+    from psycopg.errors import ConnectionTimeout
+
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(seconds):
+            return await Connection.open(await connection_parameters(source.dsn, source.connect_timeout))
+    except (TimeoutError, ConnectionTimeout):
+        raise _pgproblems.connect_timeout(place, round(time.monotonic() - began, 1)) from None
+    except UnresolvedError as error:
+        raise _pgproblems.unresolved(place, str(error)) from error
+    except Error as error:
+        # without its chain: the driver's own error would show every parameter in a traceback
+        raise _pgproblems.connect_error(place, str(error)) from None

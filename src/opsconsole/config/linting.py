@@ -1,0 +1,132 @@
+"""`opsconsole lint`: every problem of checklists, runbooks and configuration files, whichever is given."""
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from opsconsole.config.checklists import SUFFIX, load_checklist, toml_files
+from opsconsole.config.configfile import SourceKinds, read_settings
+from opsconsole.config.diagnostics import Diagnostic, Report, Severity
+from opsconsole.config.places import CONFIG_NAME
+from opsconsole.config.runbooks import DIRECTORY, load_runbook, runbook_path
+from opsconsole.config.textfiles import is_directory
+from opsconsole.config.tomlfiles import read_toml
+from opsconsole.contracts.probe import ProbeKind
+
+_OF_CHECKLISTS = frozenset({"section", "field", "title", "cadence", "due", "schedule", "qualification"})
+_OF_CONFIG = frozenset({"sources", "store", "run", "console", "checklists"})
+
+
+def lint_paths(
+    paths: Iterable[Path],
+    kinds: Mapping[str, ProbeKind],
+    source_kinds: SourceKinds,
+    *,
+    sources: Collection[str] | None = None,
+    check_trust: bool = True,
+) -> list[Diagnostic]:
+    """Return every problem and warning of `paths`: directories, checklists, runbooks and configuration files.
+
+    A directory is searched for TOML files and its `runbooks`, a configuration for the checklists that it names.
+    Sources are looked up in the configuration that is linted along, else in `sources` (None: not at all).
+    """
+    lint = _Lint(kinds, source_kinds, sources, check_trust=check_trust)
+    for path in paths:
+        lint.add(path, named=True)
+    return lint.run()
+
+
+class _Lint:
+    """Finds out which file is which, and lets those that know it check it: configurations first."""
+
+    def __init__(
+        self,
+        kinds: Mapping[str, ProbeKind],
+        source_kinds: SourceKinds,
+        sources: Collection[str] | None,
+        *,
+        check_trust: bool,
+    ) -> None:
+        self._kinds = kinds
+        self._source_kinds = source_kinds
+        self._sources = sources
+        self._check_trust = check_trust
+        self._seen: set[Path] = set()
+        self._configs: list[Path] = []
+        self._checklists: list[Path] = []
+        self._runbooks: list[Path] = []
+        self._found: list[Diagnostic] = []
+
+    def add(self, path: Path, *, named: bool) -> None:
+        """Sort a file or directory in; one that was `named`, and not only found, has to be something."""
+        if path.absolute() in self._seen:
+            return
+        self._seen.add(path.absolute())
+        if is_directory(path):
+            self._add_directory(path)
+        elif path.suffix == ".md":
+            self._runbooks.append(path)
+        elif path.suffix != SUFFIX:
+            self._say(path, "is neither a checklist or configuration (.toml) nor a runbook (.md)")
+        else:
+            self._add_toml(path, named=named)
+
+    def _say(self, path: Path, message: str, severity: Severity = Severity.ERROR) -> None:
+        self._found.append(Diagnostic(str(path), message, severity=severity))
+
+    def _add_directory(self, path: Path) -> None:
+        report = Report(str(path))
+        for each in toml_files(path, report, check_trust=self._check_trust):
+            self.add(each, named=False)
+        runbooks = path if path.name == DIRECTORY else path / DIRECTORY
+        for each in sorted(runbooks.glob("*.md")):
+            self.add(each, named=False)
+        self._found += report.diagnostics()
+
+    def _add_toml(self, path: Path, *, named: bool) -> None:
+        tables, report = read_toml(path, check_trust=self._check_trust)
+        if tables is None:
+            self._found += report.diagnostics()
+        elif self._is_config(path, tables):
+            self._configs.append(path)
+        elif named or tables.keys() & _OF_CHECKLISTS:
+            self._checklists.append(path)
+        else:
+            self._say(path, "looks like neither a checklist nor a configuration; left out", Severity.WARNING)
+
+    def _is_config(self, path: Path, tables: Mapping[str, Any]) -> bool:
+        checklist, config = len(tables.keys() & _OF_CHECKLISTS), len(tables.keys() & _OF_CONFIG)
+        return path.name == CONFIG_NAME if checklist == config else config > checklist
+
+    def run(self) -> list[Diagnostic]:
+        """Return everything that was found."""
+        for path in self._configs:
+            self._config(path)
+        ids: dict[str, Path] = {}
+        for path in self._checklists:
+            other = ids.setdefault(path.stem, path)
+            if other is not path:
+                self._say(path, f"{other} is called '{path.stem}' too; the id of a checklist must be its own")
+            self._checklist(path)
+        for path in self._runbooks:
+            self._found += load_runbook(path, check_trust=self._check_trust).problems
+        return self._found
+
+    def _config(self, path: Path) -> None:
+        settings, _, report = read_settings(path, self._source_kinds, check_trust=self._check_trust)
+        self._found += report.diagnostics()
+        if settings is None:
+            return
+        self._sources = {*(self._sources or ()), *settings.sources}
+        for place in settings.checklists:
+            try:
+                self.add(path.parent / Path(place).expanduser(), named=True)
+            except RuntimeError:
+                self._say(path, f"checklists: '~' means nothing without a home directory: {place}")
+
+    def _checklist(self, path: Path) -> None:
+        loaded = load_checklist(path, self._kinds, sources=self._sources, check_trust=self._check_trust)
+        self._found += sorted((*loaded.problems, *loaded.warnings), key=lambda each: each.line)
+        for item in loaded.checklist.items if loaded.checklist else ():
+            if item.on_fail.runbook:
+                self.add(runbook_path(path, item.on_fail.runbook), named=True)

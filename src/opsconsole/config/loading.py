@@ -1,0 +1,231 @@
+"""Finds the configuration and lays its layers: the command line over the environment, the file and the defaults.
+
+Every value remembers where it came from, for `config show`.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from opsconsole.config.configfile import SETTINGS_RULES, SourceKinds, read_settings
+from opsconsole.config.decoding import BAD, Decoder, fields_of
+from opsconsole.config.diagnostics import Diagnostic, Place, Report, Severity, key_text
+from opsconsole.config.places import CONFIG_VARIABLE, STATE_VARIABLE, NoHomeError, config_file, state_directory
+from opsconsole.config.settings import Config, ConsoleSettings, LoadedConfig, RunSettings, Setting, Settings
+from opsconsole.config.words import guess
+from opsconsole.contracts.probe import Source
+
+STORE_NAME = "opsconsole.db"
+PREFIX = "OPSCONSOLE_"
+
+
+class _Scalar(msgspec.Struct, frozen=True):
+    """One setting that the command line and the environment may give as well."""
+
+    key: str
+    owner: type[msgspec.Struct]
+    field: inspect.Field
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.key.upper().replace(".", "_")
+
+    def of_text(self, text: str) -> Any:
+        """Return what a text from the environment would be in TOML."""
+        match self.field.type:
+            case inspect.IntType() if text.strip().isdecimal():
+                return int(text)
+            case inspect.BoolType():
+                return _TRUTHS.get(text.strip().lower(), text)
+            case inspect.VarTupleType():
+                return [each for each in text.split(os.pathsep) if each]
+            case _:
+                return text
+
+
+_TRUTHS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+def _scalars() -> list[_Scalar]:
+    found = []
+    for field in fields_of(Settings):
+        if isinstance(field.type, inspect.StructType):
+            owner = field.type.cls
+            found += [_Scalar(f"{field.name}.{each.name}", owner, each) for each in fields_of(owner)]
+        elif not isinstance(field.type, inspect.DictType):
+            found.append(_Scalar(field.name, Settings, field))
+    return found
+
+
+def load_config(
+    option: Path | None = None,
+    *,
+    source_kinds: SourceKinds,
+    state: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+    check_trust: bool = True,
+) -> LoadedConfig:
+    """Find and read the configuration.
+
+    `option` and `state` are the options of those names, `overrides` other values from the command line by key
+    (`console.ascii`; None where an option was not given). `environ` and `directory` are those of the process where
+    they are left out. Never raises for what it finds.
+    """
+    layers = _Layers(dict(os.environ if environ is None else environ), directory or Path.cwd())
+    layers.default()
+    found = config_file(option, layers.environ, layers.directory)
+    layers.note("config", str(found.path) if found else "none", found.origin if found else "default")
+    sources = layers.of_file(found.path, source_kinds, check_trust=check_trust) if found else {}
+    layers.of_environment()
+    layers.of_command_line(overrides or {})
+    return LoadedConfig(
+        path=found.path if found else None,
+        config=layers.config(state, sources),
+        settings=tuple(layers.settings),
+        problems=tuple(each for each in layers.diagnostics if each.severity is Severity.ERROR),
+        warnings=tuple(each for each in layers.diagnostics if each.severity is Severity.WARNING),
+    )
+
+
+class _Layers:
+    """The settings while one layer is put over the other."""
+
+    def __init__(self, environ: Mapping[str, str], directory: Path) -> None:
+        self.environ = environ
+        self.directory = directory
+        self.diagnostics: list[Diagnostic] = []
+        self.settings: list[Setting] = []
+        self._scalars = _scalars()
+        self._values: dict[str, Any] = {}
+        self._origins: dict[str, str] = {}
+        self._bases: dict[str, Path] = {}
+
+    def note(self, key: str, value: str, origin: str) -> None:
+        """Remember one value for `config show`."""
+        self.settings.append(Setting(key, value, origin))
+
+    def _put(self, key: str, value: Any, origin: str, base: Path) -> None:
+        self._values[key] = value
+        self._origins[key] = origin
+        self._bases[key] = base
+
+    def default(self) -> None:
+        """Lay the defaults."""
+        for scalar in self._scalars:
+            self._put(scalar.key, scalar.field.default, "default", self.directory)
+
+    def of_file(self, path: Path, kinds: SourceKinds, *, check_trust: bool) -> Mapping[str, Source]:
+        """Lay what the file says over it, and return its sources."""
+        shown = str(path.relative_to(self.directory) if path.is_relative_to(self.directory) else path)
+        settings, tables, report = read_settings(path, kinds, shown=shown, check_trust=check_trust)
+        self.diagnostics += report.diagnostics()
+        if settings is None:
+            return {}
+        for scalar in self._scalars:
+            keys = tuple(scalar.key.split("."))
+            if _at(tables, keys) is not None:
+                origin = f"{shown}:{report.line(Place(keys))}"
+                self._put(scalar.key, _field(settings, keys), origin, path.parent)
+        for name, source in settings.sources.items():
+            for key in msgspec.structs.asdict(source):
+                keys = ("sources", name, key)
+                given = _at(tables, keys) is not None
+                origin = f"{shown}:{report.line(Place(keys))}" if given else "default"
+                self.note(key_text(keys), str(getattr(source, key)), origin)
+        return settings.sources
+
+    def of_environment(self) -> None:
+        """Lay what the environment says over it; NO_COLOR is what no-color.org says it is."""
+        known = {CONFIG_VARIABLE, STATE_VARIABLE}
+        if self.environ.get("NO_COLOR"):
+            self._put("console.color", value=False, origin="NO_COLOR", base=self.directory)
+        for scalar in self._scalars:
+            known.add(scalar.variable)
+            text = self.environ.get(scalar.variable)
+            if text:
+                self._decode(scalar, scalar.of_text(text), Report(scalar.variable), Place(named_from=1))
+        for name in sorted(self.environ):
+            if name.startswith(PREFIX) and name not in known:
+                message = f"there is no such setting{guess(name, known)}"
+                self.diagnostics.append(Diagnostic(name, message, severity=Severity.WARNING))
+
+    def of_command_line(self, overrides: Mapping[str, Any]) -> None:
+        """Lay what the command line says over it."""
+        for scalar in self._scalars:
+            raw = overrides.get(scalar.key)
+            if raw is not None:
+                place = Place(tuple(scalar.key.split("."))[:-1])
+                self._decode(scalar, raw, Report("command line"), place)
+
+    def _decode(self, scalar: _Scalar, raw: Any, report: Report, place: Place) -> None:
+        name = scalar.field.name
+        value = Decoder(report, SETTINGS_RULES).fields(scalar.owner, {name: raw}, place)[name]
+        self.diagnostics += report.diagnostics()
+        if value is not BAD:
+            self._put(scalar.key, value, report.file, self.directory)
+
+    def config(self, state: Path | None, sources: Mapping[str, Source]) -> Config | None:
+        """Return the result, None where anything was wrong."""
+        place = self._state(state)
+        paths = {key: self._paths(key) for key in ("store.path", "checklists")}
+        for scalar in self._scalars:
+            value = self._values[scalar.key]
+            shown = paths.get(scalar.key, [value])
+            text = os.pathsep.join(str(each).lower() if isinstance(each, bool) else str(each) for each in shown)
+            if scalar.key == "store.path" and not shown and place is not None:
+                text = str(place / STORE_NAME)
+            self.note(scalar.key, text or "none", self._origins[scalar.key])
+        if place is None or any(each.severity is Severity.ERROR for each in self.diagnostics):
+            return None
+        return Config(
+            state=place,
+            store=next(iter(paths["store.path"]), place / STORE_NAME),
+            checklists=tuple(paths["checklists"]),
+            run=RunSettings(**self._section("run")),
+            console=ConsoleSettings(**self._section("console")),
+            sources=sources,
+        )
+
+    def _state(self, option: Path | None) -> Path | None:
+        try:
+            found = state_directory(option, self.environ, self.directory)
+        except NoHomeError as error:
+            self.diagnostics.append(Diagnostic(STATE_VARIABLE, str(error)))
+            return None
+        self.note("state", str(found.path), found.origin)
+        return found.path
+
+    def _section(self, name: str) -> dict[str, Any]:
+        prefix = f"{name}."
+        return {key.removeprefix(prefix): value for key, value in self._values.items() if key.startswith(prefix)}
+
+    def _paths(self, key: str) -> list[Path]:
+        """Return the paths of a setting, relative ones taken from where they were given, `~` filled in."""
+        value = self._values[key]
+        found = []
+        for text in [value] if isinstance(value, str) else value:
+            try:
+                found += [self._bases[key] / Path(text).expanduser()] if text else []
+            except RuntimeError:  # no home directory
+                self.diagnostics.append(Diagnostic(self._origins[key], f"'~' means nothing here: {text}"))
+        return found
+
+
+def _at(tables: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
+    value: Any = tables
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _field(settings: Settings, keys: tuple[str, ...]) -> Any:
+    value: Any = settings
+    for key in keys:
+        value = getattr(value, key)
+    return value

@@ -1,0 +1,76 @@
+"""Where the configuration and the records are: named by option or environment, else in the XDG places.
+
+Everything works without HOME, as in a system service or a bare cron; then the account's own entry is asked.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+APP = "opsconsole"
+CONFIG_NAME = "config.toml"
+CONFIG_VARIABLE = "OPSCONSOLE_CONFIG"
+STATE_VARIABLE = "OPSCONSOLE_STATE"
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A path and why it is this one."""
+
+    path: Path
+    origin: str
+
+
+class NoHomeError(Exception):
+    """There is no home directory to look in or to write to; the message says what to set."""
+
+
+def config_file(option: Path | None, environ: Mapping[str, str], directory: Path) -> Found | None:
+    """Return the configuration to use, None where there is none; one that was named need not exist."""
+    if option is not None:
+        return Found(directory / option, "--config")
+    if environ.get(CONFIG_VARIABLE):
+        return Found(directory / environ[CONFIG_VARIABLE], CONFIG_VARIABLE)
+    if _is_there(directory / CONFIG_NAME):
+        return Found(directory / CONFIG_NAME, "the current directory")
+    try:
+        path = _xdg("config") / CONFIG_NAME
+    except NoHomeError:
+        return None
+    return Found(path, "the user's configuration") if _is_there(path) else None
+
+
+def state_directory(option: Path | None, environ: Mapping[str, str], directory: Path) -> Found:
+    """Return where records are kept; raise NoHomeError where there is no place for them."""
+    if option is not None:
+        return Found(directory / option, "--state")
+    if environ.get(STATE_VARIABLE):
+        return Found(directory / environ[STATE_VARIABLE], STATE_VARIABLE)
+    try:
+        return Found(_xdg("state"), "default")
+    except NoHomeError as error:
+        raise NoHomeError(f"{error}; name a directory for the records by --state or {STATE_VARIABLE}") from error
+
+
+def _is_there(path: Path) -> bool:
+    """Return whether something has this name, be it unreadable or a broken link: it was meant to be used."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _xdg(kind: str) -> Path:
+    """Return the program's own directory: XDG Base Directory Specification, as platformdirs has it."""
+    import platformdirs
+
+    try:
+        path = platformdirs.user_config_path(APP) if kind == "config" else platformdirs.user_state_path(APP)
+    except RuntimeError as error:  # what platformdirs raises without HOME and without an account
+        raise NoHomeError("this account has no home directory") from error
+    if not path.is_absolute():
+        raise NoHomeError("this account has no home directory")
+    return path

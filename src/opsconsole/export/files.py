@@ -1,0 +1,119 @@
+"""Writes a document to a file: whole or not at all, readable by its owner only."""
+
+import contextlib
+import errno
+import os
+import re
+import stat
+import tempfile
+from pathlib import Path
+
+from opsconsole.model.checklists import ID
+from opsconsole.model.errors import OpsconsoleError
+
+_PERIOD = re.compile(r"\d{4}-(?:\d{2}(?:-\d{2})?|W\d{2}|Q[1-4])\Z")
+"""How periods are named, see `model.calendar.Period.key`."""
+
+_PRIVATE = 0o700
+_NO_DIRECTORY_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP})
+"""What file systems answer that cannot make a directory durable by itself."""
+
+
+class OutputRefused(OpsconsoleError):  # noqa: N818 - it names what happened, as its siblings do
+    """The document was not to be written there: a directory, a link, a device, a name that means nothing."""
+
+    title = "wrong output"
+
+
+class NotWritten(OpsconsoleError):  # noqa: N818
+    """The document could not be written now: disk full, read-only, no permission."""
+
+    title = "not written"
+
+
+_CAUSES = {
+    errno.ENOSPC: ("the disk is full", "make room there, or write to another place"),
+    errno.EDQUOT: ("the disk quota is used up", "make room there, or write to another place"),
+    errno.EFBIG: ("the file would be larger than allowed here", "see `ulimit -f`"),
+    errno.EROFS: ("the file system is read-only", "write to another place"),
+    errno.EACCES: ("no permission to write in that directory", "write to another place"),
+    errno.EPERM: ("no permission to write in that directory", "write to another place"),
+}
+
+
+def file_name(run: str, suffix: str) -> str:
+    """Return the name of a run's export, `qbr-daily-2026-11-21.md`; raise OutputRefused for what names no run."""
+    checklist, _, period = run.partition("@")
+    if not (ID.match(checklist) and _PERIOD.match(period)):
+        raise OutputRefused(f"'{run}' names no run, so it cannot name a file")
+    return f"{checklist}-{period}{suffix}"
+
+
+def write_atomically(path: Path, content: str, *, make_directory: bool = False) -> None:
+    """Write `content` as UTF-8 to `path`, mode 0600, replacing a regular file of that name in one step.
+
+    Whoever reads `path` finds the old document or the whole new one, also after a crash: the content is synced
+    before the rename and the directory after it. With `make_directory` missing directories are made, mode 0700;
+    otherwise a missing one is refused, because it is more likely a typing error. Raises OutputRefused and
+    NotWritten; no half-written file is left behind then.
+    """
+    try:
+        if make_directory:
+            path.parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        _refuse_special(path)
+        _replace(path, content.encode("utf-8", "backslashreplace"))
+    except ValueError as error:
+        raise OutputRefused(f"'{path}' cannot name a file: {error}") from error
+    except (FileNotFoundError, NotADirectoryError, FileExistsError) as error:
+        raise OutputRefused(
+            f"there is no directory '{path.parent}'", "make it first, or name one that exists"
+        ) from error
+    except OSError as error:
+        cause, hint = _CAUSES.get(error.errno or 0, (os.strerror(error.errno or errno.EIO), ""))
+        raise NotWritten(f"{path}: {cause}", hint) from error
+
+
+def _refuse_special(path: Path) -> None:
+    try:
+        kind = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(kind):
+        raise OutputRefused(f"'{path}' is a directory", "name a file in it")
+    if stat.S_ISLNK(kind):
+        raise OutputRefused(f"'{path}' is a symbolic link", "name the file that it points to")
+    if not stat.S_ISREG(kind):
+        raise OutputRefused(f"'{path}' is no regular file", "without an output file the document is printed")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".opsconsole-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise
+    _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the new name durable where that can be done: it needs permission to read the directory."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_DIRECTORY_SYNC:
+            raise NotWritten(
+                f"the document is in {directory}, but the file system did not confirm it: {error.strerror}",
+                "check the disk, then write it again",
+            ) from error
+    finally:
+        os.close(descriptor)

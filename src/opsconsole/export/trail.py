@@ -1,0 +1,67 @@
+"""The trail of a run: who did what when, with what was changed or taken back later."""
+
+from collections.abc import Iterable, Iterator
+
+from opsconsole.model.events import (
+    Body,
+    Entered,
+    Filled,
+    Measured,
+    Noted,
+    Opened,
+    Redefined,
+    Restored,
+    Signed,
+    Skipped,
+    Stored,
+    Ticked,
+    Unticked,
+    Waived,
+)
+
+
+def deeds(events: Iterable[Stored]) -> Iterator[tuple[Stored, str]]:
+    """Yield every event but the measurements, which stand at their items, and what it was in words.
+
+    Texts of people and sources are in the words as they came.
+    """
+    for stored in events:
+        if not isinstance(stored.event.body, Measured):
+            yield stored, _words(stored.event.body)
+
+
+def _words(body: Body) -> str:
+    match body:
+        case Opened(version=version):
+            return f"opened the run with opsconsole {version}"
+        case Redefined(definition_hash=definition_hash):
+            return f"took over the edited checklist, definition {definition_hash}"
+        case Noted(item="", text=text):
+            return f"noted on the run: {text}"
+        case Filled(field=field, text=text):
+            return f"wrote in '{field}': {text}"
+        case Signed(statement=statement):
+            return f"signed as {statement.meaning}: {statement.result}"
+        case Measured(item=item):
+            return f"measured {item}"
+        case body:
+            return _words_on_item(body)
+
+
+def _words_on_item(body: Ticked | Unticked | Entered | Noted | Skipped | Waived | Restored) -> str:
+    match body:
+        case Ticked(item=item):
+            return f"ticked {item}"
+        case Unticked(item=item):
+            return f"took back the tick of {item}"
+        case Entered(item=item, text=text, judgement=judgement):
+            return f"entered '{text}' for {item}: {judgement.outcome}"
+        case Noted(item=item, text=text):
+            return f"noted on {item}: {text}"
+        case Skipped(item=item, reason=reason):
+            return f"skipped {item}: {reason}"
+        case Waived(item=item, reason=reason, expires=expires, origin=origin):
+            given = f", given in {origin}" if origin else ""
+            return f"waived {item} until {expires}{given}: {reason}"
+        case Restored(item=item):
+            return f"took back the skip or waiver of {item}"

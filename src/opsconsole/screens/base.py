@@ -1,0 +1,141 @@
+"""What all screens of the console have in common: three lines around their own part, and how they do things."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from typing import Any, ClassVar, Protocol, cast
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+
+from opsconsole.contracts.store import StoreError
+from opsconsole.engine.recorder import NotSaved
+from opsconsole.model.checklists import Checklist
+from opsconsole.model.errors import OpsconsoleError
+from opsconsole.model.runs import RunState
+from opsconsole.screens.commands import Command, Where, commands_of
+from opsconsole.screens.lines import Keys, Line, Message
+from opsconsole.screens.live import LiveRun, LiveRuns
+from opsconsole.widgets.pieces import Piece
+from opsconsole.wiring.services import Services
+
+WARNING = "bold $warning"
+ERROR = "bold $error"
+
+_PATIENCE = 0.4
+"""Seconds after which a deed that is still being saved says so."""
+
+Drafts = dict[tuple[str, ...], dict[str, str]]
+"""What was typed into forms that were left without saving, by run and question, then by the answer's name."""
+
+
+class Console(Protocol):
+    """What screens may ask of the application."""
+
+    services: Services
+    runs: LiveRuns
+    drafts: Drafts
+
+    def start(self, work: Coroutine[Any, Any, None], doing: str) -> None:
+        """Do `work` in the background, whatever becomes of the screen; an unexpected error is shown."""
+
+    def open_run(self, checklist: Checklist, date: dt.date | None = None, *, measure: bool = True) -> None:
+        """Open or resume a run, the present one without a `date`, show it, and measure what was not yet."""
+
+    def read_run(self, run: str) -> None:
+        """Show a run that can only be read."""
+
+    def show_history(self, checklist: Checklist) -> None:
+        """Show the past runs of a checklist."""
+
+    def measure(self, live: LiveRun, only: Collection[str] = ()) -> None:
+        """Measure items of a run in the background."""
+
+    def show_runbook(self, checklist: str, name: str) -> None:
+        """Show a runbook of a checklist."""
+
+    def export(self, state: RunState) -> None:
+        """Write the day log of a run, and say where it is."""
+
+    def say(self, text: str, style: str = "") -> None:
+        """Say something on the screen in front."""
+
+
+class ConsoleScreen(Screen[str]):
+    """A screen with a line on top, a line of messages and a line of keys."""
+
+    WHERE: ClassVar[Where]
+    AUTO_FOCUS: ClassVar[str | None] = "Rows"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  as Textual declares it
+
+    @property
+    def console(self) -> Console:
+        """The application."""
+        return cast("Console", self.app)
+
+    def compose(self) -> ComposeResult:
+        """Put the screen's own part between the lines."""
+        yield Line(id="top")
+        yield from self.compose_body()
+        yield Message(id="message")
+        yield Keys(self.commands())
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the screen's own part."""
+        raise NotImplementedError
+
+    def commands(self) -> list[Command]:
+        """Return what can be asked for on this screen now."""
+        return commands_of(self.WHERE)
+
+    @property
+    def message(self) -> Message:
+        """The line of messages."""
+        return self.query_one("#message", Message)
+
+    def show_top(self, parts: tuple[Iterable[Piece], Iterable[Piece]]) -> None:
+        """Show the left and the right part of the top line."""
+        self.query_one("#top", Line).show(*parts)
+
+    def show_keys(self) -> None:
+        """Show the keys that can be used now."""
+        self.query_one(Keys).show(self.commands())
+
+    def say(self, text: str, style: str = "") -> None:
+        """Answer the operator; nothing once the screen is gone."""
+        if self.is_attached and self.is_mounted:
+            self.message.answer(text, style)
+
+    def go_back(self) -> bool:
+        """Go back one step within the screen; return False where there is none, and the screen is to be left."""
+        return False
+
+    # --- deeds -------------------------------------------------------------------------------------
+
+    def act(self, live: LiveRun, deed: Callable[[], Awaitable[str]], doing: str) -> None:
+        """Do something to a run, after what was asked for before; what `deed` returns is the answer."""
+        self.console.start(self._acted(live, deed), doing)
+
+    async def _acted(self, live: LiveRun, deed: Callable[[], Awaitable[str]]) -> None:
+        async with live.in_order:
+            try:
+                answer = await self.patiently(deed())
+            except NotSaved:
+                self.say("")  # the notice that stays says it
+            except OpsconsoleError as error:
+                self.say_error(error)
+            else:
+                self.say(answer)
+
+    async def patiently(self, work: Awaitable[str]) -> str:
+        """Await `work`, and say that it is being saved where that takes long."""
+        task = asyncio.ensure_future(work)
+        done, _ = await asyncio.wait({task}, timeout=_PATIENCE)
+        if not done:
+            self.say("saving …")
+        return await task
+
+    def say_error(self, error: OpsconsoleError) -> None:
+        """Say what went wrong, and what to do about it."""
+        style = ERROR if isinstance(error, StoreError) else WARNING
+        self.say(f"{error}{f'; {error.hint}' if error.hint else ''}", style)

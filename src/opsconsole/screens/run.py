@@ -1,0 +1,269 @@
+"""A run: its items, what was measured of them, and everything that an operator can do about them."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.timer import Timer
+
+from opsconsole.model.qualifications import DayOfMonitoring
+from opsconsole.model.runs import RunState
+from opsconsole.model.signoff import count_words
+from opsconsole.screens.base import WARNING
+from opsconsole.screens.commands import Command, Where, bindings, commands_of
+from opsconsole.screens.item_view import field_paragraphs, item_paragraphs
+from opsconsole.screens.live import LiveRun
+from opsconsole.screens.phrases import number_of
+from opsconsole.screens.run_deeds import RunDeeds
+from opsconsole.screens.run_view import RunLooks, field_of, head, run_rows
+from opsconsole.widgets.evidence import TextPane
+from opsconsole.widgets.pieces import Piece
+from opsconsole.widgets.rows import Row, RowHighlighted, Rows, RowSelected
+
+UPDATE_WITHIN = 0.1
+"""Seconds within which what others did shows; many changes in that time are painted together."""
+DETAIL_WITHIN = 0.08
+"""Seconds that the cursor has to rest on an item before its detail is painted."""
+
+
+class RunScreen(RunDeeds):
+    """The items on the left or above, the one under the cursor on the right or below."""
+
+    WHERE: ClassVar[Where] = Where.RUN
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.RUN)]
+    CSS_PATH = "run.tcss"
+
+    def __init__(
+        self, state: RunState, live: LiveRun | None, monitoring: DayOfMonitoring | None, read_only: str = ""
+    ) -> None:
+        """Show a run; without a `live` one it can only be read, and `read_only` says why."""
+        super().__init__()
+        self._state = state
+        self._live = live
+        self._monitoring = monitoring
+        self._read_only = read_only
+        self._only_not_green = False
+        self._unwatch: Callable[[], None] = lambda: None
+        self._update: Timer | None = None
+        self._detail: Timer | None = None
+
+    # --- what it shows -----------------------------------------------------------------------------
+
+    @property
+    def state(self) -> RunState:
+        """The run as it stands now."""
+        return self._live.state if self._live is not None else self._state
+
+    @property
+    def live(self) -> LiveRun | None:
+        """The run that can be worked on; None where this screen only reads it."""
+        return self._live
+
+    @property
+    def refusal(self) -> str:
+        """Why nothing about the run can be changed; empty where it can."""
+        if self.state.signed is not None:
+            by = self.state.signed.by.actor.shown
+            return f"read only: the run was signed by {by}, and nothing about it can change"
+        return self._read_only
+
+    @property
+    def chosen_key(self) -> str:
+        """The key of the row under the cursor."""
+        return self.query_one(Rows).cursor_key or ""
+
+    def commands(self) -> list[Command]:
+        """Return what can be asked for: a run that can only be read offers no change."""
+        offered = commands_of(Where.RUN, changing=not self.refusal)
+        resumable = self._live is None and self.state.signed is None
+        return [each for each in offered if each.name != "resume" or resumable]
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the list and the detail."""
+        with Container(id="body"):
+            yield Rows(id="items")
+            yield TextPane(id="detail")
+
+    def on_mount(self) -> None:
+        """Show it, and keep up with it."""
+        if self._live is not None:
+            self._unwatch = self._live.watch(self._soon)
+        self.show_now()
+
+    def on_unmount(self) -> None:
+        """Look no longer; the run goes on."""
+        self._unwatch()
+
+    def on_screen_resume(self) -> None:
+        """Show what changed while another screen was in front."""
+        self.show_now()
+
+    def show_now(self) -> None:
+        """Show the run as it is; only lines that changed are painted."""
+        if self._update is not None:
+            self._update.stop()
+            self._update = None
+        if not self.is_attached:
+            return
+        mode = "read only" if self.refusal and self.state.signed is None else ""
+        if self._only_not_green:
+            mode = f"{mode} not green only".strip()
+        self.show_top(head(self.state, self._monitoring, mode=mode))
+        self.query_one(Rows).set_rows(self._rows())
+        self._show_notice()
+        self.show_keys()
+        self._show_detail()
+
+    def _rows(self) -> list[Row]:
+        return run_rows(self.state, self._looks())
+
+    def _looks(self) -> RunLooks:
+        live = self._live
+        return RunLooks(
+            measuring=frozenset(live.measuring) if live is not None else (),
+            unsaved=live.session.unsaved_items if live is not None else (),
+            only_not_green=self._only_not_green,
+            width=self.query_one("#items").size.width if self.is_mounted else 0,
+        )
+
+    def _show_notice(self) -> None:
+        usual = (Piece(count_words(self.state.counts)),)
+        if self._live is None:
+            self.message.show_notice((), usual)
+            return
+        pieces = []
+        if self._live.session.unsaved:
+            waiting = number_of(self._live.session.unsaved, "action")
+            pieces.append(Piece(f" {waiting} NOT SAVED - retrying ", "bold $error reverse"))
+        if self._live.progress:
+            pieces.append(Piece(f"{' ' if pieces else ''}{self._live.progress}"))
+        self.message.show_notice(tuple(pieces), usual)
+
+    def _soon(self) -> None:
+        if self._update is None and self.is_attached:
+            self._update = self.set_timer(UPDATE_WITHIN, self.show_now)
+
+    # --- the item under the cursor -----------------------------------------------------------------
+
+    @on(RowHighlighted, "#items")
+    def detail_follows(self) -> None:
+        """Show the detail once the cursor rests: on a slow line moving on must not wait for it."""
+        self.say("")
+        if self._detail is not None:
+            self._detail.stop()
+        self._detail = self.set_timer(DETAIL_WITHIN, self._show_detail)
+
+    def _show_detail(self) -> None:
+        if not self.is_attached:
+            return
+        key, item = self.chosen_key, self.chosen
+        editable = not self.refusal
+        field = field_of(self.state, key)
+        parts = []
+        if item is not None:
+            parts = item_paragraphs(self.state, item, editable=editable)
+        elif field is not None:
+            parts = field_paragraphs(self.state, field, editable=editable)
+        self.query_one("#detail", TextPane).show(parts, document=key)
+
+    def go_to(self, key: str) -> None:
+        """Put the cursor on an item or a line of the day's sheet."""
+        if not self.query_one(Rows).move_to(key):
+            self._only_not_green = False
+            self.show_now()
+            self.query_one(Rows).move_to(key)
+
+    def go_back(self) -> bool:
+        """Leave the reading of a detail, then the filter."""
+        if self.has_class("-reading"):
+            self._read(reading=False)
+            return True
+        if self._only_not_green:
+            self.action_filter()
+            return True
+        return False
+
+    @on(RowSelected, "#items")
+    def enter_pressed(self) -> None:
+        """Read the detail in full; a line of the day's sheet is filled in."""
+        if self.chosen is None and not self.refusal:
+            self.action_enter()
+        else:
+            self._read(reading=True)
+
+    def _read(self, *, reading: bool) -> None:
+        self._show_detail()
+        self.set_class(reading, "-reading")
+        self.query_one("#detail" if reading else "#items").focus()
+
+    def action_page_down(self) -> None:
+        """Turn the detail a page on."""
+        self.query_one("#detail", TextPane).action_page(1)
+
+    def action_page_up(self) -> None:
+        """Turn the detail a page back."""
+        self.query_one("#detail", TextPane).action_page(-1)
+
+    def action_other_pane(self) -> None:
+        """Move the keys between list and detail."""
+        if not self.has_class("-reading"):
+            self.focus_next()
+
+    def action_filter(self) -> None:
+        """Show only what is not green, or everything."""
+        self._only_not_green = not self._only_not_green
+        self.show_now()
+        if self._only_not_green and not self.query_one(Rows).rows:
+            self.say("everything is green; Esc shows all items")
+
+    # --- elsewhere ---------------------------------------------------------------------------------
+
+    def action_resume(self) -> None:
+        """Go on with a past run that nobody signed."""
+        checklist = self.console.services.checklists.get(self.state.definition.id)
+        if self._live is not None or self.state.signed is not None:
+            self.say("it is open already" if self.state.signed is None else self.refusal, WARNING)
+        elif checklist is None:
+            self.say(f"there is no checklist '{self.state.definition.id}' any more", WARNING)
+        else:
+            self.console.open_run(checklist, self.state.times.business_date, measure=False)
+
+    def action_history(self) -> None:
+        """Show the past runs of the checklist."""
+        self.console.show_history(self.state.definition)
+
+    def action_sign_off(self) -> None:
+        """Show what is signed, to sign it or to read it."""
+        from opsconsole.screens.signoff import SignOffScreen
+
+        if self._live is None and self.state.signed is None:
+            self.say(self.refusal, WARNING)
+            return
+        self.app.push_screen(SignOffScreen(self.state, self._live), self._came_back)
+
+    def _came_back(self, key: str | None) -> None:
+        if key:
+            self.go_to(key)
+            self.query_one("#items").focus()
+
+    def action_runbook(self) -> None:
+        """Show the runbook of the item."""
+        name = self.chosen.item.on_fail.runbook if self.chosen is not None else ""
+        if name:
+            self.console.show_runbook(self.state.definition.id, name)
+        else:
+            self.say("no runbook is named for this item", WARNING)
+
+    def action_find(self) -> None:
+        """Go to an item by a part of its title."""
+        from opsconsole.screens.palette import Entry, PaletteScreen
+
+        entries = [Entry(row.key, row.left[1].text.rstrip()) for row in self._rows() if row.selectable]
+        self.app.push_screen(PaletteScreen("Go to", entries), self._came_back)
+
+    def action_export(self) -> None:
+        """Write the day log to a file."""
+        self.console.export(self.state)

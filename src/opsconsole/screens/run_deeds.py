@@ -1,0 +1,153 @@
+"""What an operator does about a run: each deed is on disk before it shows, and a refused one says why."""
+
+from opsconsole.engine.session import ActionRefused
+from opsconsole.model.runs import ItemState, RunState
+from opsconsole.screens import run_forms
+from opsconsole.screens.base import WARNING, ConsoleScreen
+from opsconsole.screens.live import LiveRun
+from opsconsole.screens.run_view import field_of, next_open_field
+
+
+class RunDeeds(ConsoleScreen):
+    """The part of the run's screen that changes the run."""
+
+    @property
+    def state(self) -> RunState:
+        """The run as it stands now."""
+        raise NotImplementedError
+
+    @property
+    def live(self) -> LiveRun | None:
+        """The run that can be worked on; None where the screen only reads it."""
+        raise NotImplementedError
+
+    @property
+    def refusal(self) -> str:
+        """Why nothing about the run can be changed; empty where it can."""
+        raise NotImplementedError
+
+    @property
+    def chosen_key(self) -> str:
+        """The key of the row under the cursor."""
+        raise NotImplementedError
+
+    @property
+    def chosen(self) -> ItemState | None:
+        """The item under the cursor, if it is one."""
+        return self.state.items.get(self.chosen_key)
+
+    def go_to(self, key: str) -> None:
+        """Put the cursor on an item or a line of the day's sheet."""
+        raise NotImplementedError
+
+    def _may_change(self) -> LiveRun | None:
+        """Return the run where it can be worked on, else say why not."""
+        live = self.live
+        if live is None or self.refusal:
+            self.say(self.refusal, WARNING)
+            return None
+        return live
+
+    def _on_item(self) -> tuple[LiveRun, ItemState] | None:
+        live, item = self._may_change(), self.chosen
+        if live is not None and item is None:
+            self.say("this line of the day's sheet can only be filled in", WARNING)
+        return (live, item) if live is not None and item is not None else None
+
+    def action_tick(self) -> None:
+        """Tick the item, or take its tick back."""
+        if (chosen := self._on_item()) is None:
+            return
+        live, item = chosen
+        name = item.item.id
+
+        async def toggled() -> str:
+            if live.state.items[name].ticked is None:
+                await live.session.tick(name)
+                return ""
+            await live.session.untick(name)
+            return "tick taken back"
+
+        self.act(live, toggled, "ticking")
+
+    def action_restore(self) -> None:
+        """Take a skip or a waiver back."""
+        if (chosen := self._on_item()) is None:
+            return
+        live, item = chosen
+
+        async def restored() -> str:
+            if item.skipped is None and item.waiver is None:
+                raise ActionRefused("the item is neither skipped nor waived")
+            await live.session.restore(item.item.id)
+            return "taken back"
+
+        self.act(live, restored, "taking back")
+
+    def action_enter(self) -> None:
+        """Enter a value, or fill in a line of the day's sheet."""
+        if (live := self._may_change()) is None:
+            return
+        field = field_of(self.state, self.chosen_key)
+        item = self.chosen
+        if field is not None:
+            run_forms.fill(self, live, field)
+        elif item is not None and item.item.entry is not None:
+            run_forms.enter(self, live, item)
+        elif item is not None:
+            how = "ticked with Space" if item.item.manual else "measured"
+            self.say(f"{item.item.title} takes no entry: it is {how}", WARNING)
+
+    def action_note(self) -> None:
+        """Write a note on the item."""
+        if (chosen := self._on_item()) is not None:
+            run_forms.note(self, *chosen)
+
+    def action_note_run(self) -> None:
+        """Write a note on the run as a whole."""
+        if (live := self._may_change()) is not None:
+            run_forms.note(self, live, None)
+
+    def action_skip(self) -> None:
+        """Declare the item not applicable."""
+        if (chosen := self._on_item()) is not None:
+            run_forms.skip(self, *chosen)
+
+    def action_waive(self) -> None:
+        """Accept the item until a date."""
+        if (chosen := self._on_item()) is not None:
+            run_forms.waive(self, *chosen)
+
+    def action_fill(self) -> None:
+        """Fill in the next open line of the day's sheet."""
+        if (live := self._may_change()) is None:
+            return
+        key = next_open_field(self.state)
+        if key is None:
+            self.say("this checklist has no lines to fill in", WARNING)
+            return
+        self.go_to(key)
+        field = field_of(self.state, key)
+        if field is not None:
+            run_forms.fill(self, live, field)
+
+    def action_measure(self) -> None:
+        """Measure the item again."""
+        if (chosen := self._on_item()) is None:
+            return
+        live, item = chosen
+        if not item.item.measured:
+            self.say(f"{item.item.title} is not measured: it waits for a person", WARNING)
+        elif item.item.id in live.measuring:
+            self.say("it is being measured already")
+        else:
+            self.console.measure(live, (item.item.id,))
+
+    def action_measure_all(self) -> None:
+        """Measure all items again."""
+        if (live := self._may_change()) is None:
+            return
+        if live.is_measuring:
+            self.say("it is being measured already")
+        else:
+            self.console.measure(live)

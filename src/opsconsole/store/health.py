@@ -1,0 +1,97 @@
+"""Whether a SQLite record is fit to be written to tomorrow: what `opsconsole doctor` tells about it."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import msgspec
+
+from opsconsole.model.outcomes import Outcome
+from opsconsole.store.durability import Durability
+from opsconsole.store.filesystems import file_system_of
+from opsconsole.store.migrations import expected_schema, schema_of
+
+_MIB = 2**20
+_LOW, _TOO_LOW = 200 * _MIB, 20 * _MIB
+_READABLE_BY_OTHERS = 0o077
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that was looked at."""
+
+    outcome: Outcome
+    subject: str
+    text: str
+    hint: str = ""
+
+
+def findings(connection: sqlite3.Connection, path: Path, settings: Durability) -> list[Finding]:
+    """Return everything that was looked at, in a fixed order; raises sqlite3.Error where nothing can be read."""
+    return [
+        _integrity(connection),
+        _schema(connection),
+        _space(path.parent),
+        _file_system(path.parent),
+        _permissions(path),
+        _journal(connection, settings),
+    ]
+
+
+def schema_fault(connection: sqlite3.Connection) -> str:
+    """Return which table, index or trigger is missing, changed or added; nothing where all is as it was made."""
+    expected, found = expected_schema(), schema_of(connection)
+    for name, sql in expected.items():
+        if name not in found:
+            return f"'{name}', which guards the record, was removed"
+        if found[name] != sql:
+            return f"'{name}', which guards the record, was changed"
+    added = sorted(set(found) - set(expected))
+    return f"'{added[0]}' was added by somebody else" if added else ""
+
+
+def _integrity(connection: sqlite3.Connection) -> Finding:
+    problems = [text for (text,) in connection.execute("PRAGMA quick_check(5)")]
+    if problems == ["ok"]:
+        return Finding(Outcome.PASS, "integrity", "SQLite finds no damage")
+    return Finding(Outcome.FAIL, "integrity", "; ".join(problems), "Keep the file, and put a backup in its place")
+
+
+def _schema(connection: sqlite3.Connection) -> Finding:
+    fault = schema_fault(connection)
+    if not fault:
+        return Finding(Outcome.PASS, "guards", "every trigger and index is as it was made")
+    return Finding(Outcome.FAIL, "guards", fault, "Check the record: opsconsole verify --all; see who did it")
+
+
+def _space(directory: Path) -> Finding:
+    free = shutil.disk_usage(directory).free
+    text = f"{free // _MIB:,} MiB free in {directory}"
+    if free < _TOO_LOW:
+        return Finding(Outcome.FAIL, "space", text, "Free some space before the record cannot be written")
+    outcome = Outcome.WARN if free < _LOW else Outcome.PASS
+    return Finding(outcome, "space", text, "Free some space soon" if free < _LOW else "")
+
+
+def _file_system(directory: Path) -> Finding:
+    found = file_system_of(directory)
+    if found is None:
+        return Finding(Outcome.WARN, "file system", f"the kernel does not tell what {directory} lies on")
+    text = f"{found.kind}, mounted at {found.mount_point}"
+    if found.is_volatile:
+        return Finding(Outcome.WARN, "file system", text, "It is gone after a restart: keep the record elsewhere")
+    if found.is_foreign:
+        return Finding(Outcome.WARN, "file system", text, "Nobody can say what its locks and fsync are worth")
+    return Finding(Outcome.PASS, "file system", text)
+
+
+def _permissions(path: Path) -> Finding:
+    mode = path.stat().st_mode & 0o777
+    if mode & _READABLE_BY_OTHERS:
+        return Finding(Outcome.WARN, "permissions", f"{path} has mode {mode:04o}", f"chmod 600 {path}")
+    return Finding(Outcome.PASS, "permissions", f"only this account can use {path}")
+
+
+def _journal(connection: sqlite3.Connection, settings: Durability) -> Finding:
+    ((mode,),) = connection.execute("PRAGMA journal_mode")
+    text = f"SQLite {sqlite3.sqlite_version}, journal mode {mode}, synchronous {settings.synchronous}"
+    return Finding(Outcome.PASS if mode == settings.journal_mode else Outcome.FAIL, "durability", text)

@@ -1,0 +1,155 @@
+"""The versions of the SQLite schema, and how a file comes from one to the next: wholly, or not at all."""
+
+import datetime as dt
+import hashlib
+import sqlite3
+import uuid
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from opsconsole.contracts.store import StoreError
+from opsconsole.store.backup import copy_database
+from opsconsole.store.chain import ZEROS, birth_document, link
+from opsconsole.store.connection import immediate
+
+APPLICATION_ID = 0x4F505343
+"""`OPSC`: marks a file as one of this program's (PRAGMA application_id)."""
+
+
+class Migration(msgspec.Struct, frozen=True):
+    """What leads to one version of the schema from the one before."""
+
+    version: int
+    statements: tuple[str, ...]
+
+
+def statements_of(script: str) -> tuple[str, ...]:
+    """Return the statements of an SQL script.
+
+    sqlite3.executescript would end the transaction that they have to run in.
+    """
+    found, pending = [], ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            found.append(pending.strip())
+            pending = ""
+    if pending.strip():
+        raise ValueError(f"an SQL script ends within a statement: {pending.strip()[:60]}")
+    return tuple(found)
+
+
+def _shipped(name: str) -> tuple[str, ...]:
+    return statements_of((resources.files("opsconsole.store") / name).read_text(encoding="utf-8"))
+
+
+MIGRATIONS: tuple[Migration, ...] = (Migration(1, _shipped("schema_1.sql")),)
+"""Every version there has been, in order. An entry is never edited once it was released."""
+
+
+def bring_up_to_date(
+    connection: sqlite3.Connection,
+    path: Path,
+    migrations: Sequence[Migration] = MIGRATIONS,
+    *,
+    lock_timeout: float = 30.0,
+) -> Path | None:
+    """Bring the file behind `connection` to the newest schema; return the backup that was made before, if any.
+
+    Everything happens in one transaction, so that a file has the old schema or the new one however the process
+    ends. Raises StoreError for a file of something else, of a newer version, or whose events would be changed.
+    """
+    newest = migrations[-1].version
+    if _version(connection, path, newest) == newest:
+        return None
+    with immediate(connection):
+        version = _version(connection, path, newest)
+        if version == newest:  # somebody else was faster
+            return None
+        backup = None
+        if version:
+            backup = _backup_name(path, version)
+            copy_database(path, backup, lock_timeout=lock_timeout)
+        before = _fingerprint(connection) if version else ""
+        for migration in migrations:
+            if migration.version > version:
+                for statement in migration.statements:
+                    connection.execute(statement)
+        if version and _fingerprint(connection) != before:
+            raise StoreError(
+                f"bringing {path} from schema {version} to {newest} would change its events; it was left as it is",
+                "This is a mistake in opsconsole; stay with the version you had",
+            )
+        if not version:
+            _give_birth(connection)
+        connection.execute(f"PRAGMA user_version = {newest}")
+    return backup
+
+
+def expected_schema(migrations: Sequence[Migration] = MIGRATIONS) -> dict[str, str]:
+    """Return the SQL of every table, index and trigger that a file of the newest version has, by name."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        for migration in migrations:
+            for statement in migration.statements:
+                connection.execute(statement)
+        return schema_of(connection)
+    finally:
+        connection.close()
+
+
+def schema_of(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the SQL of every table, index and trigger of a database, by name."""
+    return dict(connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"))
+
+
+def _version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
+    """Return the version of the schema, 0 for an empty file; raise StoreError for one that is not to be touched."""
+    ((application,),) = connection.execute("PRAGMA application_id")
+    ((version,),) = connection.execute("PRAGMA user_version")
+    empty = not schema_of(connection)
+    if application == 0 and version == 0 and empty:
+        return 0
+    if application != APPLICATION_ID:
+        raise StoreError(f"{path} is the database of another program", "Choose another file for the record")
+    if version > newest:
+        raise StoreError(
+            f"{path} was written by a newer opsconsole (schema {version}; this one knows {newest})",
+            "Upgrade opsconsole on this host",
+        )
+    if version < 1 or empty:
+        raise StoreError(f"{path} is damaged: it lacks its tables", "Put a backup in its place")
+    return int(version)
+
+
+def _give_birth(connection: sqlite3.Connection) -> None:
+    store_id, now = str(uuid.uuid4()), dt.datetime.now(dt.UTC)
+    document = birth_document(store_id, now.isoformat(timespec="seconds").replace("+00:00", "Z"))
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(
+        "INSERT INTO meta (one, store_id, hash, document) VALUES (1, ?, ?, ?)",
+        (store_id, link(ZEROS, document), document),
+    )
+
+
+def _backup_name(path: Path, version: int) -> Path:
+    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+    name = f"{path.name}.v{version}-{stamp}"
+    candidates = (path.with_name(f"{name}{suffix}.backup") for suffix in ("", *(f"-{n}" for n in range(2, 100))))
+    return next(each for each in candidates if not each.exists())
+
+
+def _fingerprint(connection: sqlite3.Connection) -> str:
+    """Return a hash over the chain as it is stored: no migration may change a bit of it."""
+    digest = hashlib.sha256()
+    for table in (
+        "SELECT 0, '', hash, document FROM meta",
+        "SELECT seq, prev, hash, document FROM events ORDER BY seq",
+    ):
+        for seq, prev, own, document in connection.execute(table):
+            digest.update(f"{seq} {prev} {own} {len(document)} ".encode())
+            digest.update(document)
+    return digest.hexdigest()

@@ -1,0 +1,183 @@
+"""The record in one SQLite file: the store of a single host and account."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from opsconsole.contracts.store import AlreadyOpen, AlreadySigned, Conflict, Head, RunKey, StoreError, Verified
+from opsconsole.model.events import Event, Stored
+from opsconsole.store import rows
+from opsconsole.store.backup import copy_database
+from opsconsole.store.chain import claim_fault
+from opsconsole.store.connection import immediate
+from opsconsole.store.database import Database
+from opsconsole.store.documents import OPENED, SIGNED, Entry, claim_of, entry_of, without_repetition
+from opsconsole.store.durability import durability
+from opsconsole.store.files import sync_directory
+from opsconsole.store.health import Finding, findings
+from opsconsole.store.migrations import MIGRATIONS, Migration
+from opsconsole.store.verifying import verified
+
+LOCK_TIMEOUT = 30.0
+"""Seconds that a call waits for other processes before it gives up."""
+
+
+class SqliteStore:
+    """A Store (see contracts) in the file `path`.
+
+    The file is created where it is missing, unless `create` is false, and brought up to date after a backup of it.
+    A store is safe to use from several threads, a file from several stores and processes. Opening raises StoreError
+    for a place or file that is unfit, StoreUnavailable for one that cannot be used now.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        create: bool = True,
+        wal: bool = False,
+        lock_timeout: float = LOCK_TIMEOUT,
+        migrations: Sequence[Migration] = MIGRATIONS,
+    ) -> None:
+        self._database = Database(
+            path,
+            create=create,
+            settings=durability(sqlite3.sqlite_version_info, wal=wal),
+            lock_timeout=lock_timeout,
+            migrations=migrations,
+        )
+        self._store_id = self._database.attempt(rows.birth_of).store_id
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def store_id(self) -> str:
+        """A UUID made when the store was created."""
+        return self._store_id
+
+    @property
+    def location(self) -> str:
+        """The path of the file."""
+        return str(self._database.path)
+
+    def append(self, events: Sequence[Event], *, after: int | None = None) -> list[Stored]:
+        """Append all `events` of one run in one durable transaction, or none (see Store.append)."""
+        entries = [entry_of(event) for event in events]
+        if not entries:
+            return []
+        if len({entry.facts.run for entry in entries}) > 1:
+            raise StoreError("events of several runs cannot be appended together")
+        return self._database.attempt(partial(self._append, entries=entries, after=after))
+
+    def _append(self, connection: sqlite3.Connection, entries: Sequence[Entry], after: int | None) -> list[Stored]:
+        with immediate(connection):
+            found = (rows.stored_already(connection, entry) for entry in entries)
+            stored = {each.event.id: each for each in found if each is not None}
+            fresh = without_repetition([entry for entry in entries if entry.facts.id not in stored])
+            if fresh:
+                _refuse_unfit(rows.standing_of(connection, entries[0].facts.run), fresh, after)
+            head = rows.last_link(connection)
+            for entry in fresh:
+                self._refuse_unbound(connection, entry, head)
+                added = rows.insert(connection, entry, head)
+                stored[added.event.id] = added
+                head = Head(added.seq, added.hash)
+        if len(fresh) < len(entries):
+            # The attempt that stored the others may have died before the removal of its journal was synced.
+            sync_directory(self._database.path.parent)
+        self._database.refuse_lost_file()
+        return [stored[entry.facts.id] for entry in entries]
+
+    def _refuse_unbound(self, connection: sqlite3.Connection, entry: Entry, head: Head) -> None:
+        """Refuse a signature over something else than this run as it stands in this chain."""
+        if entry.facts.kind != SIGNED:
+            return
+        run, claim = entry.facts.run, claim_of(entry.document)
+        fault = claim_fault(claim, entry.facts, self._store_id, head.seq + 1, rows.hashes_of(connection))
+        if fault:
+            raise StoreError(f"the signature of {run} was not stored: {fault}")
+        last = rows.standing_of(connection, run).last_seq
+        if last > claim.head_seq:
+            raise Conflict(f"{run} has changed in the meantime: what was signed does not cover its event {last}")
+
+    def events(self, run: str, *, after: int = 0) -> list[Stored]:
+        """Return the events of a run in order; raise StoreError where one is not what was stored."""
+        return self._database.attempt(partial(rows.events_of, run=run, after=after))
+
+    def documents(self, run: str) -> Iterator[bytes]:
+        """Yield the exact stored bytes of a run's events, without looking at them."""
+        last, page = 0, rows.PAGE
+        while page == rows.PAGE:
+            found = self._database.attempt(partial(rows.documents_of, run=run, after=last))
+            for seq, document in found:
+                yield document
+                last = seq
+            page = len(found)
+
+    def last_seq(self, run: str) -> int:
+        """Return the seq of a run's last event, 0 where it has none."""
+        return self._database.attempt(partial(rows.standing_of, run=run)).last_seq
+
+    def runs(self, checklist: str = "", *, limit: int = 0) -> list[RunKey]:
+        """Return the runs there are, of one checklist if named: latest end of period first."""
+        return self._database.attempt(partial(rows.runs_of, checklist=checklist, limit=limit))
+
+    def head(self) -> Head:
+        """Return the end of the chain; seq 0 and the hash of the birth document for an empty store."""
+        return self._database.attempt(rows.last_link)
+
+    def verify(self) -> Verified:
+        """Walk the whole chain over the exact stored bytes, then let SQLite check the file.
+
+        A tail that was cut off leaves a chain that is sound in itself: see `holds`.
+        """
+        return self._database.attempt(verified)
+
+    def holds(self, head: Head) -> bool:
+        """Return whether the chain has this link: for heads that were noted elsewhere.
+
+        Together with `verify` it finds what no chain can show by itself: a cut-off tail, a chain hashed anew from
+        some event on, another store, an older copy put back.
+        """
+        return self._database.attempt(lambda connection: rows.hashes_of(connection)(head.seq) == head.hash)
+
+    def health(self) -> list[Finding]:
+        """Return what `doctor` tells about the file and its surroundings."""
+        return self._database.attempt(partial(findings, path=self._database.path, settings=self._database.settings))
+
+    def backup_to(self, target: Path) -> Head:
+        """Write a checked copy of the record to the new file `target`; return the end of its chain."""
+        return self._database.attempt(
+            lambda _: copy_database(
+                self._database.path, target.absolute(), lock_timeout=self._database.lock_timeout
+            )
+        )
+
+    def close(self) -> None:
+        """End the connection; every later call raises StoreError."""
+        self._database.close()
+
+
+def _refuse_unfit(standing: rows.Standing, fresh: Sequence[Entry], after: int | None) -> None:
+    """Refuse what the run does not take, or what was decided on an older state of it than it has."""
+    run, opened, closed = fresh[0].facts.run, standing.opened, standing.closed
+    for entry in fresh:
+        if entry.facts.kind == OPENED and opened:
+            raise AlreadyOpen(f"{run} is open already")
+        if entry.facts.kind != OPENED and not opened:
+            raise StoreError(f"{run} was never opened in this record", "Open it first: opsconsole run")
+        if closed and not entry.facts.may_follow_sign_off:
+            raise AlreadySigned(f"{run} is signed: only amendments can be added")
+        opened = opened or entry.facts.kind == OPENED
+        closed = closed or entry.facts.closes
+    if after is not None and after != standing.last_seq:
+        raise Conflict(f"{run} has changed in the meantime: its last event is {standing.last_seq}, not {after}")

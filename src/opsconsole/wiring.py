@@ -1,1 +1,0 @@
-"""The one place that picks concrete parts from the configuration."""

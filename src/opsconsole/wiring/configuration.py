@@ -1,0 +1,30 @@
+"""The configuration, with what this program knows of sources."""
+
+from pathlib import Path
+
+from opsconsole.checks.sources import dsn_problem
+from opsconsole.config.loading import load_config
+from opsconsole.config.settings import Config, LoadedConfig
+from opsconsole.model.errors import OpsconsoleError
+
+SOURCE_KINDS = {"postgresql": dsn_problem}
+"""Kinds of sources, each with what says why a connection string is refused."""
+
+
+def loaded_config(config: Path | None, state: Path | None) -> LoadedConfig:
+    """Return the configuration as it was found, usable or not."""
+    return load_config(config, source_kinds=SOURCE_KINDS, state=state)
+
+
+def configured(config: Path | None, state: Path | None) -> tuple[Config, tuple[str, ...]]:
+    """Return the configuration and what to warn of; raises ConfigError with everything that is wrong with it."""
+    loaded = loaded_config(config, state)
+    if loaded.config is None or loaded.problems:
+        raise ConfigError("it cannot be used:\n" + "\n".join(map(str, loaded.problems)))
+    return loaded.config, tuple(map(str, loaded.warnings))
+
+
+class ConfigError(OpsconsoleError):
+    """The configuration cannot be used."""
+
+    title = "configuration"

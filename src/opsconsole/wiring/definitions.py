@@ -1,0 +1,75 @@
+"""The checklists that the configuration names, and those that come with the program."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from opsconsole.config.checklists import LoadedChecklist, LoadedChecklists, load_checklists
+from opsconsole.config.runbooks import load_runbook, runbook_path
+from opsconsole.config.settings import Config
+from opsconsole.config.words import guess
+from opsconsole.model.checklists import Checklist
+from opsconsole.model.errors import OpsconsoleError
+from opsconsole.wiring.kinds import probe_kinds
+
+OFFERED = "host-daily"
+"""The shipped checklist that works before anything is configured."""
+
+
+def shipped_checklists() -> Path:
+    """Return the directory of the checklists that come with the program."""
+    packaged = Path(__file__).parents[1] / "_shipped" / "checklists"
+    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "checklists"
+
+
+class ChecklistError(OpsconsoleError):
+    """There is no checklist of that name, or it cannot be used."""
+
+    title = "checklist"
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """The checklists there are, and what is wrong with the others."""
+
+    loaded: LoadedChecklists
+    trusted: bool = True
+    """Whether the files' permissions are looked at; those that come with the program are not."""
+
+    @cached_property
+    def checklists(self) -> dict[str, Checklist]:
+        """The usable ones by id, in their order."""
+        return {each.id: each.checklist for each in self.loaded.found if each.checklist is not None}
+
+    @cached_property
+    def problems(self) -> tuple[str, ...]:
+        """Everything that is wrong, a line each."""
+        found = (str(problem) for each in self.loaded.found for problem in (*each.problems, *each.warnings))
+        return (*map(str, self.loaded.problems), *found)
+
+    def checklist(self, name: str) -> Checklist:
+        """Return the checklist called `name`; raises ChecklistError with what is wrong or what there is."""
+        if name in self.checklists:
+            return self.checklists[name]
+        broken = next((each for each in self.loaded.found if each.id == name), None)
+        if broken is not None:
+            said = "\n".join(map(str, broken.problems))
+            raise ChecklistError(f"'{name}' cannot be used:\n{said}")
+        there_are = guess(name, self.checklists, "there are")
+        raise ChecklistError(f"there is no checklist '{name}'{there_are}")
+
+    def runbook(self, checklist: str, name: str) -> str | None:
+        """Return the text of a runbook, None where it cannot be read."""
+        found: LoadedChecklist | None = next((each for each in self.loaded.found if each.id == checklist), None)
+        if found is None:
+            return None
+        return load_runbook(runbook_path(found.path, name), check_trust=self.trusted).text
+
+
+def definitions_of(config: Config) -> Definitions:
+    """Return the checklists that the configuration names; with none named, the one that works on any host."""
+    kinds = probe_kinds()
+    if config.checklists:
+        return Definitions(load_checklists(config.checklists, kinds, sources=config.sources))
+    offered = shipped_checklists() / f"{OFFERED}.toml"
+    return Definitions(load_checklists([offered], kinds, check_trust=False), trusted=False)

@@ -1,0 +1,128 @@
+"""What could go wrong tomorrow morning: sources and their rights, the record, clocks, systemd and the journal."""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from opsconsole.checks.sources import SourceReport, inspect_source
+from opsconsole.config.settings import Config
+from opsconsole.contracts.probe import Source
+from opsconsole.contracts.store import StoreError
+from opsconsole.engine.identity import local_zone
+from opsconsole.model.outcomes import Outcome
+from opsconsole.model.values import formatted
+from opsconsole.store.sqlite import SqliteStore
+from opsconsole.wiring.definitions import Definitions
+
+_SKEW = Decimal(5)
+"""Seconds by which two clocks may differ before the times in a record mislead."""
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """One thing that was looked at."""
+
+    subject: str
+    outcome: Outcome
+    text: str
+    hint: str = ""
+
+
+def looked_over(config: Config, definitions: Definitions) -> list[Checked]:
+    """Return everything that the doctor looks at, in a fixed order."""
+    return [
+        *_definitions(definitions),
+        *_sources(config.sources),
+        *_record(config),
+        *_host(),
+    ]
+
+
+def _definitions(definitions: Definitions) -> Iterator[Checked]:
+    usable = ", ".join(definitions.checklists) or "none"
+    yield Checked("checklists", Outcome.PASS if definitions.checklists else Outcome.WARN, f"usable: {usable}")
+    for problem in definitions.problems:
+        yield Checked("checklists", Outcome.WARN, problem, "see `opsconsole lint`")
+
+
+def _sources(sources: Mapping[str, Source]) -> Iterator[Checked]:
+    if not sources:
+        yield Checked("sources", Outcome.PASS, "the configuration names none")
+
+    async def inspected() -> list[SourceReport]:
+        return await asyncio.gather(*(inspect_source(name, source) for name, source in sources.items()))
+
+    for report in asyncio.run(inspected()) if sources else ():
+        yield from _source(report)
+
+
+def _source(report: SourceReport) -> Iterator[Checked]:
+    subject = f"source {report.name}"
+    if report.problem is not None:
+        yield Checked(subject, Outcome.FAIL, report.problem.cause, report.problem.hint)
+    if not report.server_version:
+        return
+    took = f", {formatted(report.latency)} a round trip" if report.latency is not None else ""
+    where = f"{report.database} at {report.where} as {report.role} ({report.transport})"
+    yield Checked(subject, Outcome.PASS, f"PostgreSQL {report.server_version}, {where}{took}")
+    if report.writes and not report.superuser:
+        yield Checked(
+            subject,
+            Outcome.WARN,
+            f"{report.role} could change things: {'; '.join(report.writes)}",
+            f"a role for checks needs `grant select` only; at least: alter role {report.role} "
+            "set default_transaction_read_only = on",
+        )
+    if report.standby:
+        yield Checked(subject, Outcome.WARN, "it is a standby, whose data may be behind")
+    skew, doubt = report.clock_skew, report.clock_uncertainty
+    if skew is not None and doubt is not None and abs(skew.value) > max(_SKEW, doubt.value):
+        yield Checked(
+            subject,
+            Outcome.WARN,
+            f"its clock is {formatted(skew)} off this host's",
+            "synchronise both: `timedatectl` shows whether they are",
+        )
+
+
+def _record(config: Config) -> Iterator[Checked]:
+    if not config.store.exists():
+        yield Checked("record", Outcome.PASS, f"{config.store} is made by the first run")
+        return
+    try:
+        with SqliteStore(config.store) as store:
+            for finding in store.health():
+                yield Checked(f"record {finding.subject}", finding.outcome, finding.text, finding.hint)
+    except (StoreError, sqlite3.Error) as error:
+        yield Checked("record", Outcome.FAIL, str(error), getattr(error, "hint", ""))
+
+
+def _host() -> Iterator[Checked]:
+    yield Checked("time zone", Outcome.PASS, f"this host is in {local_zone()}")
+    if Path("/run/systemd/system").is_dir():
+        yield Checked("systemd", Outcome.PASS, "this host was booted with it")
+        yield _journal()
+    else:
+        yield Checked(
+            "systemd",
+            Outcome.WARN,
+            "this host was not booted with it",
+            "unit, timer and journal items will be errors, unless they say `skip_when`",
+        )
+
+
+def _journal() -> Checked:
+    readable = [each for each in (Path("/var/log/journal"), Path("/run/log/journal")) if os.access(each, os.R_OK)]
+    files = [file for place in readable for file in place.rglob("system*.journal") if os.access(file, os.R_OK)]
+    if files:
+        return Checked("journal", Outcome.PASS, "this account can read the system's journal")
+    return Checked(
+        "journal",
+        Outcome.WARN,
+        "this account cannot read the system's journal",
+        "add it to a group that can: usermod -aG systemd-journal NAME",
+    )

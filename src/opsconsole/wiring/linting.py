@@ -1,0 +1,21 @@
+"""What `opsconsole lint` looks at when it is not told."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from opsconsole.config.diagnostics import Diagnostic
+from opsconsole.config.linting import lint_paths
+from opsconsole.wiring.configuration import SOURCE_KINDS, loaded_config
+from opsconsole.wiring.definitions import shipped_checklists
+from opsconsole.wiring.kinds import probe_kinds
+
+
+def linted(paths: Sequence[Path], config: Path | None, state: Path | None) -> list[Diagnostic]:
+    """Return every problem of `paths`; without any, of the configuration in use and the checklists it names."""
+    loaded = loaded_config(config, state)
+    sources = loaded.config.sources if loaded.config is not None and loaded.path is not None else None
+    if paths:
+        return lint_paths(paths, probe_kinds(), SOURCE_KINDS, sources=sources)
+    if loaded.path is not None:
+        return lint_paths([loaded.path], probe_kinds(), SOURCE_KINDS)
+    return lint_paths([shipped_checklists()], probe_kinds(), SOURCE_KINDS, check_trust=False)

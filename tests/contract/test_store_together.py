@@ -1,0 +1,157 @@
+"""What every store does with several writers at once, and with writers that are killed."""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from support.events import RUN, measurement, note, opening, sign_off
+from support.stores import Stores, lines_of, writers
+
+from opsconsole.contracts.store import AlreadyOpen, AlreadySigned, Conflict, Store
+from opsconsole.model.events import Event, Signed, kind_of
+
+KILLINGS = 6
+"""Rounds for each number of writers; every one starts real processes."""
+
+
+def _said(lines: list[str], word: str) -> list[str]:
+    return [line.split()[1] for line in lines if line.startswith(f"{word} ")]
+
+
+def test_eight_processes_lose_and_double_nothing(stores: Stores) -> None:
+    """Eight operators and jobs that write at once all get in: exactly their events, in one sound chain."""
+    store = stores.open()
+    store.append([opening()])
+    with writers(stores, [("note", RUN, "100")] * 8) as processes:
+        acknowledged = [name for process in processes for name in _said(lines_of(process), "done")]
+    assert len(acknowledged) == 800
+    assert sorted(each.event.id for each in store.events(RUN, after=1)) == sorted(acknowledged)
+    found = store.verify()
+    assert (found.events, found.broken) == (801, None)
+
+
+def test_of_eight_processes_that_open_a_day_one_does(stores: Stores) -> None:
+    """Cron and operators that start at the same second share one run; the others are told that it is open."""
+    store = stores.open()
+    with writers(stores, [("open", RUN)] * 8) as processes:
+        words = Counter(line.split()[0] for process in processes for line in lines_of(process))
+    assert words == {"try": 8, "done": 1, "AlreadyOpen": 7}
+    assert [kind_of(each.event.body) for each in store.events(RUN)] == ["opened"]
+
+
+def test_of_six_processes_that_sign_a_day_one_does(stores: Stores) -> None:
+    """Two people who sign at the same moment leave one sign-off; the other is told."""
+    store = stores.open()
+    store.append([opening(), measurement()])
+    with writers(stores, [("sign", RUN)] * 6) as processes:
+        words = Counter(line.split()[0] for process in processes for line in lines_of(process))
+    # A process that read the run after the signature was in fails to sign a signed run; an earlier one conflicts.
+    assert words["done"] == 1
+    assert words["AlreadySigned"] == 5
+    assert sum(isinstance(each.event.body, Signed) for each in store.events(RUN)) == 1
+    assert store.verify().broken is None
+
+
+def _at_once(count: int, deed: Callable[[int], str]) -> Counter[str]:
+    """Let `count` threads do it at the same moment; return how often each answer came."""
+    gate = threading.Barrier(count)
+
+    def one(number: int) -> str:
+        gate.wait()
+        return deed(number)
+
+    with ThreadPoolExecutor(count) as pool:
+        return Counter(pool.map(one, range(count)))
+
+
+def _outcome(store: Store, event: Event, after: int | None = None) -> str:
+    try:
+        store.append([event], after=after)
+    except Conflict as error:
+        return type(error).__name__
+    return "stored"
+
+
+def test_one_store_is_safe_to_use_from_many_threads(store: Store) -> None:
+    """The engine's threads share a store: the same tick from all of them is one tick, unlike ones are all there."""
+    store.append([opening()])
+    tick = note("the same")
+    assert _at_once(8, lambda _: _outcome(store, tick)) == {"stored": 8}
+    assert store.last_seq(RUN) == 2
+    assert _at_once(8, lambda n: _outcome(store, note(f"{n}"))) == {"stored": 8}
+    assert store.last_seq(RUN) == 10
+    assert store.verify().broken is None
+
+
+@pytest.mark.parametrize(
+    ("made", "losers"), [("opening", AlreadyOpen), ("sign", AlreadySigned), ("decide", Conflict)]
+)
+def test_of_many_threads_one_wins(stores: Stores, made: str, losers: type[Conflict]) -> None:
+    """Whatever can happen once happens once, and the losers learn in which way they lost."""
+    several = [stores.open() for _ in range(6)]
+    if made != "opening":
+        (last,) = several[0].append([opening()])
+    for_each: dict[str, Callable[[Store], Event]] = {
+        "opening": lambda _: opening(),
+        "sign": lambda store: sign_off(store, last),
+        "decide": lambda _: note("decided on what I saw"),
+    }
+    after = 0 if made == "opening" else 1
+    answers = _at_once(6, lambda n: _outcome(several[n], for_each[made](several[n]), after))
+    assert answers == {"stored": 1, losers.__name__: 5}
+    assert several[0].verify().broken is None
+
+
+def test_a_reader_sees_whole_batches_only(stores: Stores) -> None:
+    """Whoever reads while others write never sees half of what was done together."""
+    writer, reader = stores.open(), stores.open()
+    writer.append([opening()])
+    finished = threading.Event()
+    seen: list[int] = []
+
+    def read() -> None:
+        while not finished.is_set():
+            seen.append(len(reader.events(RUN, after=1)))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    for _ in range(30):
+        writer.append([note("one"), note("two"), note("three")])
+    finished.set()
+    thread.join()
+    assert {count % 3 for count in seen} <= {0}
+    assert reader.last_seq(RUN) == 91
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_killing_writers_loses_nothing_acknowledged(stores: Stores, count: int) -> None:
+    """kill -9 at any moment: what was acknowledged is there once, what was not is there whole or not at all."""
+    moments = random.Random(20261121 + count)
+    store = stores.open()
+    store.append([opening()])
+    attempted: set[str] = set()
+    acknowledged: set[str] = set()
+    for _ in range(KILLINGS):
+        with writers(stores, [("note", RUN, "100000")] * count) as processes:
+            first = processes[0]
+            assert first.stdout is not None
+            heard = [first.stdout.readline().strip()]
+            moment = time.monotonic() + moments.uniform(0, 0.06)
+            while time.monotonic() < moment:
+                pass
+            for process in processes:
+                process.kill()
+            for process in processes:
+                lines = (heard if process is first else []) + lines_of(process)
+                attempted.update(_said(lines, "try"))
+                acknowledged.update(_said(lines, "done"))
+        stored = [each.event.id for each in store.events(RUN, after=1)]
+        assert len(stored) == len(set(stored))
+        assert acknowledged <= set(stored) <= attempted
+        assert store.verify().broken is None
+    assert acknowledged
+    store.append([note("and it goes on")])

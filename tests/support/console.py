@@ -1,0 +1,277 @@
+"""A console over a real store in a directory of its own, with probes that bring back what a test tells them to."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from opsconsole.app import ConsoleApp
+from opsconsole.config.checklists import LoadedChecklist, LoadedChecklists
+from opsconsole.config.settings import ConsoleSettings
+from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKind
+from opsconsole.contracts.store import StoreUnavailable
+from opsconsole.engine.engine import Engine
+from opsconsole.model.checklists import (
+    Checklist,
+    Due,
+    Entry,
+    Escalation,
+    Field,
+    Item,
+    Qualification,
+    Required,
+    Section,
+)
+from opsconsole.model.conditions import parse_condition
+from opsconsole.model.events import Actor, Event, Stored, Via
+from opsconsole.model.readings import Evidence, Reading
+from opsconsole.model.values import Unit, number
+from opsconsole.screens.base import ConsoleScreen
+from opsconsole.store.sqlite import SqliteStore
+from opsconsole.widgets.environment import Terminal
+from opsconsole.wiring.definitions import Definitions
+from opsconsole.wiring.services import Services
+
+NOW = dt.datetime(2026, 11, 21, 14, 12, 3, tzinfo=dt.UTC)
+"""08:12:03 on a Saturday morning in Chicago."""
+OPERATOR = Actor("avery", "Avery Example", "ops01", Via.CONSOLE)
+CRON = Actor("cron", "", "ops01", Via.HEADLESS)
+
+HOSTILE = "\x1b[2J\x1b]0;owned\x07 [/] [@click=app.quit]x[/] \u202eevil\x9b5n \x00 \u0301"
+"""Escape sequences, markup, a right-to-left override, a C1 control, NUL and a combining mark."""
+
+
+def condition(text: str) -> Any:
+    """Return a parsed condition."""
+    return parse_condition(text)
+
+
+def item(name: str, title: str, *require: str, **more: Any) -> Item:
+    """Return an item that a told probe measures."""
+    target = tuple(map(condition, more.pop("target", ())))
+    return Item(id=name, title=title, probe="told", require=tuple(map(condition, require)), target=target, **more)
+
+
+QBR = Checklist(
+    id="qbr-daily",
+    title="QBR daily monitoring",
+    help="Did last night's collection run, and is what it collected complete?",
+    due=Due(at="08:00", timezone="America/Chicago"),
+    qualification=Qualification(9),
+    sections=(
+        Section(
+            "Collection",
+            (
+                item(
+                    "collectors",
+                    "Both collectors succeeded, each within 30 s",
+                    "count == 2",
+                    "every status == 'success'",
+                    "every duration < 30 s",
+                    target=("every duration < 20 s",),
+                    refs=("Q02", "Q04"),
+                    on_fail=Escalation("collection-failure", "L1"),
+                ),
+                item("journal", "No errors in the journal", "count == 0"),
+                item("metrics", "All metrics of the month are there", "count >= 5", requires=("journal",)),
+            ),
+        ),
+        Section(
+            "Host",
+            (
+                item("disk", "Disk of the install path below 80 %", "used < 80%"),
+                item("memory", "More than 1 GB of memory available", "available > 1 GB"),
+            ),
+        ),
+        Section(
+            "By hand",
+            (
+                item(
+                    "tickets",
+                    "Ticket count agrees with the source",
+                    "entry within 1% of value",
+                    entry=Entry("Tickets in ConnectWise"),
+                    help="Read it in ConnectWise, Service Desk, this month.",
+                ),
+                Item(id="dashboard", title="The dashboard looks right", manual=True),
+            ),
+        ),
+    ),
+    fields=(
+        Field("issues", "Issues found", required=Required.UNLESS_GREEN),
+        Field("actions", "Action items"),
+        Field("notes", "Notes"),
+    ),
+)
+
+HOST = Checklist(
+    id="host-daily",
+    title="Host daily",
+    due=Due(at="09:00", timezone="America/Chicago"),
+    sections=(Section("Room", (item("space", "Every file system is below 90 %", "used < 90%"),)),),
+)
+
+Answer = Reading | ProbeError | Exception
+
+
+def table(*rows: tuple[Any, ...], columns: tuple[str, ...]) -> Reading:
+    """Return a reading that is a table, with some evidence."""
+    text = "\n".join("  ".join(str(getattr(cell, "value", cell)) for cell in row) for row in rows)
+    return Reading(columns=columns, rows=rows, evidence=(Evidence("psql", text),), command="psql -c 'select …'")
+
+
+def good() -> dict[str, Answer]:
+    """Return what probes bring back on a good morning."""
+    collectors = table(
+        ("NinjaOne", "success", number("8.4", Unit.SECONDS)),
+        ("ConnectWise", "success", number("18.2", Unit.SECONDS)),
+        columns=("collector", "status", "duration"),
+    )
+    return {
+        "collectors": collectors,
+        "journal": Reading(
+            measures={"count": number(0)}, evidence=(Evidence("last lines", "started\nfinished\n"),)
+        ),
+        "metrics": Reading(measures={"count": number(5)}),
+        "disk": Reading(measures={"used": number("41.5", Unit.PERCENT)}),
+        "memory": Reading(measures={"available": number(6_400_000_000, Unit.BYTES)}),
+        "tickets": Reading(measures={"value": number(412)}),
+        "space": Reading(measures={"used": number(35, Unit.PERCENT)}),
+    }
+
+
+def bad() -> dict[str, Answer]:
+    """Return what probes bring back on a bad morning."""
+    slow = table(
+        ("NinjaOne", "success", number("8.4", Unit.SECONDS)),
+        ("ConnectWise", "success", number("41.2", Unit.SECONDS)),
+        columns=("collector", "status", "duration"),
+    )
+    no_journal = ProbeError(
+        "no-permission", "the journal could not be read: no permission", "add the account to the group adm"
+    )
+    near = Reading(measures={"used": number("76.4", Unit.PERCENT)})
+    return {**good(), "collectors": slow, "journal": no_journal, "disk": near}
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The told probe takes none."""
+
+
+class Told:
+    """Brings back what `answers` says for the item that is measured."""
+
+    def __init__(self, answers: Mapping[str, Answer]) -> None:
+        self.answers = dict(answers)
+        self.hold: asyncio.Event | None = None
+        """Measuring waits for it, where there is one."""
+        self.asked: list[str] = []
+
+    async def measure(self, _options: Options, context: Context) -> Reading:
+        """Do as told."""
+        self.asked.append(context.item)
+        if self.hold is not None:
+            await self.hold.wait()
+        answer = self.answers[context.item]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def aclose(self) -> None:
+        """End nothing."""
+
+    def kind(self) -> ProbeKind:
+        """Return its kind."""
+        return ProbeKind(
+            name="told",
+            summary="Does as it is told.",
+            options=Options,
+            subjects=lambda _options: None,
+            open=lambda _environment: self,
+        )
+
+
+class FaultyStore:
+    """A real store that cannot be written while `broken` is set."""
+
+    def __init__(self, inner: SqliteStore) -> None:
+        self.inner = inner
+        self.broken = False
+        self.hook: Callable[[], None] = lambda: None
+        """Called ahead of every append."""
+
+    def append(self, events: list[Event], *, after: int | None = None) -> list[Stored]:
+        """Refuse, or pass on."""
+        self.hook()
+        if self.broken:
+            raise StoreUnavailable("the disk is full", "make room")
+        return self.inner.append(events, after=after)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+class Morning:
+    """Everything a console needs, in `directory`: a store, probes, a clock, and a runbook."""
+
+    def __init__(
+        self,
+        directory: Path,
+        answers: Mapping[str, Answer] | None = None,
+        checklists: tuple[Checklist, ...] = (QBR, HOST),
+        **options: Any,
+    ) -> None:
+        self.directory = directory
+        self.now = NOW
+        self.told = Told(good() if answers is None else answers)
+        self.store = FaultyStore(SqliteStore(directory / "records.db"))
+        self.checklists = checklists
+        self.options = options
+        books = directory / "checklists" / "runbooks"
+        books.mkdir(parents=True, exist_ok=True)
+        (books / "collection-failure.md").write_text(
+            "# The collection failed\n\n1. Look at the service:\n", "utf-8"
+        )
+
+    def engine(self, actor: Actor = OPERATOR) -> Engine:
+        """Return an engine, as another process would have it where it is not the console's."""
+        return Engine(
+            self.store,  # type: ignore[arg-type]
+            {"told": self.told.kind()},
+            Environment(),
+            actor,
+            self.directory / "state",
+            clock=lambda: self.now,
+        )
+
+    def services(self) -> Services:
+        """Return what the console works with."""
+        loaded = tuple(
+            LoadedChecklist(path=self.directory / "checklists" / f"{each.id}.toml", id=each.id, checklist=each)
+            for each in self.checklists
+        )
+        return Services(
+            engine=self.engine(),
+            definitions=Definitions(LoadedChecklists(loaded), trusted=False),
+            notices=self.options.get("notices", ()),
+            problems=self.options.get("problems", ()),
+            export_directory=self.directory / "day-logs",
+            console=ConsoleSettings(),
+        )
+
+    def app(self, terminal: Terminal = Terminal(), run: str = "") -> ConsoleApp:  # noqa: B008  immutable
+        """Return a console."""
+        return ConsoleApp(self.services(), terminal, run)
+
+    def close(self) -> None:
+        """End the store."""
+        self.store.inner.close()
+
+
+def console_screen(app: ConsoleApp) -> ConsoleScreen:
+    """Return the console's screen in front."""
+    assert isinstance(app.screen, ConsoleScreen)
+    return app.screen

@@ -1,0 +1,596 @@
+"""Runs told event by event, for tests that need a run in a certain state and no store to keep it."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Callable
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from opsconsole.contracts.exporter import Report
+from opsconsole.contracts.store import Head
+from opsconsole.model.calendar import times_of
+from opsconsole.model.checklists import (
+    Cadence,
+    Checklist,
+    Due,
+    Entry,
+    Escalation,
+    Field,
+    Item,
+    Qualification,
+    Required,
+    Retry,
+    Schedule,
+    Section,
+)
+from opsconsole.model.conditions import parse_condition
+from opsconsole.model.encoding import definition_hash
+from opsconsole.model.events import (
+    Actor,
+    Body,
+    Entered,
+    Event,
+    Filled,
+    Measured,
+    Noted,
+    Opened,
+    Redefined,
+    Restored,
+    Signature,
+    Signed,
+    Skipped,
+    Stored,
+    Ticked,
+    Tier,
+    Unticked,
+    Via,
+    Waived,
+)
+from opsconsole.model.judging import judge
+from opsconsole.model.outcomes import Outcome
+from opsconsole.model.qualifications import DayOfMonitoring
+from opsconsole.model.readings import Evidence, Judgement, Problem, Reading
+from opsconsole.model.runs import RunState, fold
+from opsconsole.model.signoff import statement_of
+from opsconsole.model.values import Moment, Number, Unit, Value, number
+
+DATE = dt.date(2026, 11, 21)
+ZONE = "America/Chicago"
+STORE_ID = "5e0e7a52-0000-4000-8000-000000000001"
+VERSION = "0.1.0"
+
+CRON = Actor("opsconsole", "", "qbr-host", Via.HEADLESS)
+OPERATOR = Actor("morning", "Morning Operator", "qbr-host", Via.CONSOLE)
+SECOND = Actor("late", "Late Operator", "qbr-host", Via.CONSOLE)
+
+
+def item(name: str, title: str, *require: str, target: tuple[str, ...] = (), **more: object) -> Item:
+    """Return an item; conditions as in a checklist, `more` as the fields of the struct."""
+    plain = Item(
+        id=name,
+        title=title,
+        require=tuple(map(parse_condition, require)),
+        target=tuple(map(parse_condition, target)),
+    )
+    return msgspec.structs.replace(plain, **{"probe": "sql", **more})
+
+
+def checklist(*sections: Section, **more: object) -> Checklist:
+    """Return a daily checklist with a schedule, a qualification of nine days and a sheet of three fields."""
+    plain = Checklist(
+        id="qbr-daily",
+        title="QBR daily monitoring",
+        system="qbr",
+        due=Due(at="08:00", timezone=ZONE),
+        schedule=Schedule(at="02:00"),
+        qualification=Qualification(9),
+        sections=sections,
+        fields=(
+            Field("notes", "Notes"),
+            Field("issues", "Issues found", required=Required.UNLESS_GREEN),
+            Field("actions", "Action items", required=Required.UNLESS_GREEN),
+        ),
+    )
+    return msgspec.structs.replace(plain, **more)
+
+
+class Telling:
+    """One run as it is told: set the clock with `at`, the person with `by`, and add what happens."""
+
+    def __init__(self, definition: Checklist, date: dt.date = DATE, *, actor: Actor = CRON) -> None:
+        self.zone = ZoneInfo(definition.due.timezone)
+        self.times = times_of(definition, date, self.zone)
+        self.definition = definition
+        self.run = f"{definition.id}@{self.times.period.key}"
+        self.events: list[Stored] = []
+        self.actor = actor
+        self.clock = dt.datetime.combine(date, dt.time(7, 55, 0), tzinfo=self.zone).astimezone(dt.UTC)
+        self.add(
+            Opened(
+                times=self.times,
+                definition=definition,
+                definition_hash=definition_hash(definition),
+                version=VERSION,
+            )
+        )
+
+    def at(self, local: str, date: dt.date = DATE) -> "Telling":
+        """Set the clock to a local time of day, `HH:MM:SS`."""
+        self.clock = dt.datetime.combine(date, dt.time.fromisoformat(local), tzinfo=self.zone).astimezone(dt.UTC)
+        return self
+
+    def by(self, actor: Actor) -> "Telling":
+        """Let `actor` do what follows."""
+        self.actor = actor
+        return self
+
+    def add(self, *bodies: Body) -> "Telling":
+        """Let events happen, a quarter of a second apart; hashes only look like some."""
+        for body in bodies:
+            seq = len(self.events) + 1
+            event = Event(
+                id=f"00000000-0000-4000-8000-{seq:012}", run=self.run, at=self.clock, actor=self.actor, body=body
+            )
+            prev = self.events[-1].hash if self.events else "0" * 64
+            self.events.append(Stored(seq=seq, event=event, prev=prev, hash=_hash(f"{self.run} {seq}")))
+            self.clock += dt.timedelta(milliseconds=250)
+        return self
+
+    def measure(
+        self,
+        name: str,
+        reading: Reading | None = None,
+        problem: Problem | None = None,
+        *,
+        judgement: Judgement | None = None,
+        **more: object,
+    ) -> "Telling":
+        """Record a measurement, judged as the engine would unless a `judgement` is given."""
+        measured = next(each for each in self.definition.items if each.id == name)
+        if judgement is None:
+            judgement = _judged(measured, reading, problem)
+        body = Measured(
+            item=name,
+            judgement=judgement,
+            started_at=self.clock - dt.timedelta(milliseconds=120),
+            elapsed=Number(Decimal("0.118204"), Unit.SECONDS),
+            reading=reading,
+            problem=problem,
+        )
+        return self.add(msgspec.structs.replace(body, **more))
+
+    def enter(self, name: str, text: str) -> "Telling":
+        """Enter a plain number, judged against the latest reading."""
+        entered = next(each for each in self.definition.items if each.id == name)
+        latest = self.state.items[name].latest.get("")
+        reading = (latest.body.reading if latest else None) or Reading()
+        value = number(text.replace(",", ""))
+        judged = judge(reading, entered.require, entered.target, entry=value)
+        return self.add(Entered(name, value, text, judged))
+
+    def sign(self, signature: Signature | None = None) -> "Telling":
+        """Sign the run as it stands."""
+        statement = statement_of(self.state, self.actor, store_id=STORE_ID, signed_at=self.clock)
+        return self.add(Signed(statement=statement, signature=signature or Signature(Tier.ATTRIBUTED)))
+
+    @property
+    def state(self) -> RunState:
+        """The run as told so far."""
+        state = fold(self.events)
+        assert state is not None
+        return state
+
+    def report(self, **more: object) -> Report:
+        """Return what an exporter is given: exported five minutes later, two events of another run in between."""
+        plain = Report(
+            state=self.state,
+            head=Head(self.events[-1].seq + 2, _hash(f"{self.run} head")),
+            store_id=STORE_ID,
+            exported_at=self.clock + dt.timedelta(minutes=5),
+            version=VERSION,
+            monitoring=DayOfMonitoring(3, 9) if self.definition.qualification else None,
+            events=tuple(self.events),
+        )
+        return msgspec.structs.replace(plain, **more)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _judged(measured: Item, reading: Reading | None, problem: Problem | None) -> Judgement:
+    if problem is not None:
+        return Judgement(Outcome.ERROR, problem.cause)
+    if measured.entry is not None:
+        return Judgement(Outcome.PENDING, "")
+    return judge(reading or Reading(), measured.require, measured.target, on_empty=measured.on_empty)
+
+
+# --- readings ---------------------------------------------------------------------------------------
+
+
+def measures(**values: Value | float) -> Reading:
+    """Return a reading of single values."""
+    return Reading(measures={name: _value(value) for name, value in values.items()})
+
+
+def table(columns: str, *rows: tuple[Value | float, ...], label: str = "", **more: object) -> Reading:
+    """Return a table; `columns` are names with spaces between."""
+    plain = Reading(
+        columns=tuple(columns.split()), rows=tuple(tuple(map(_value, row)) for row in rows), label=label
+    )
+    return msgspec.structs.replace(plain, **more)
+
+
+def _value(value: Value | float) -> Value:
+    return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def seconds(value: float) -> Number:
+    """Return a number of seconds."""
+    return number(value, Unit.SECONDS)
+
+
+def percent(value: float) -> Number:
+    """Return a percentage."""
+    return number(value, Unit.PERCENT)
+
+
+def size(value: int) -> Number:
+    """Return a number of bytes."""
+    return number(value, Unit.BYTES)
+
+
+def moment(local: str, date: dt.date = DATE) -> Moment:
+    """Return an instant by its local time of day in US Central."""
+    at = dt.datetime.combine(date, dt.time.fromisoformat(local), tzinfo=ZoneInfo(ZONE))
+    return Moment(at.astimezone(dt.UTC))
+
+
+# --- a QBR morning ----------------------------------------------------------------------------------
+
+_RUNBOOK = Escalation("collection-failure", "L1")
+
+QBR = checklist(
+    Section(
+        "Timer and service",
+        (
+            item(
+                "timer",
+                "The timer is enabled and elapses at the coming 02:00",
+                "enabled == 'enabled'",
+                "next < 24 h",
+                refs=("Q01",),
+                probe="timer",
+                on_fail=_RUNBOOK,
+            ),
+            item(
+                "service-journal",
+                "No errors of the service in the journal of 24 hours",
+                "count == 0",
+                refs=("Q10", "Q11"),
+                probe="journal",
+                on_fail=_RUNBOOK,
+            ),
+        ),
+    ),
+    Section(
+        "Collection",
+        (
+            item(
+                "collectors",
+                "Both collectors ran last night and succeeded",
+                "count == 2",
+                "every status == 'success'",
+                refs=("Q02",),
+                on_empty=Outcome.FAIL,
+                requires=("database",),
+                on_fail=_RUNBOOK,
+            ),
+            item(
+                "durations",
+                "Each collector took less than 30 s",
+                "every duration < 30 s",
+                target=("every duration < 20 s",),
+                refs=("Q04", "Q05"),
+                requires=("database",),
+                on_fail=_RUNBOOK,
+            ),
+        ),
+    ),
+    Section(
+        "Agreement with the source systems",
+        (
+            item(
+                "tickets-agree",
+                "Tickets of the month agree with ConnectWise Manage within 1 %",
+                "entry within 1% of value",
+                refs=("Q12",),
+                entry=Entry("Tickets created, as ConnectWise Manage reports them"),
+                requires=("database",),
+                minutes=2,
+            ),
+            item(
+                "backup-seen",
+                "Last night's backup is in the vault",
+                probe="",
+                manual=True,
+                help="The vault's own page lists it.",
+            ),
+        ),
+    ),
+    Section(
+        "Database and host",
+        (
+            item(
+                "database",
+                "The database answers",
+                "metrics >= 1",
+                refs=("Q15",),
+                retry=Retry(times=1),
+                on_fail=_RUNBOOK,
+            ),
+            item(
+                "disk",
+                "The file system of the installation is below 80 %",
+                "used < 80%",
+                refs=("Q16",),
+                probe="disk",
+            ),
+            item(
+                "memory", "More than 1 GB of memory is available", "available > 1 GB", refs=("Q17",), probe="memory"
+            ),
+        ),
+    ),
+)
+
+
+def _collectors(connectwise: str = "success") -> Reading:
+    return table(
+        "collector_name status records started_at",
+        ("ConnectWise", connectwise, 3, moment("02:00:04")),
+        ("NinjaOne", "success", 2, moment("02:00:04")),
+        label="collector_name",
+        evidence=(Evidence("query", "select collector_name, status, records\nfrom qbr_collection_log"),),
+        command="psql service=inventory -c 'select collector_name, status from qbr_collection_log'",
+    )
+
+
+def _durations(connectwise: float) -> Reading:
+    return table(
+        "collector_name duration",
+        ("ConnectWise", seconds(connectwise)),
+        ("NinjaOne", seconds(6.21)),
+        label="collector_name",
+    )
+
+
+def _host(telling: Telling, used: float = 41.3) -> Telling:
+    telling.measure("disk", measures(used=percent(used), size=size(42_949_672_960), mount="/opt"))
+    return telling.measure("memory", measures(available=size(3_221_225_472)))
+
+
+def _units(telling: Telling) -> Telling:
+    telling.measure("timer", measures(enabled="enabled", next=seconds(64_512), next_at="02:00"))
+    journal = measures(count=0)
+    lines = "Nov 21 02:00:04 qbr-host qbr[812]: collecting NinjaOne\nNov 21 02:00:17 qbr-host qbr[812]: done"
+    journal = msgspec.structs.replace(journal, evidence=(Evidence("last 20 lines of the unit", lines),))
+    return telling.measure("service-journal", journal)
+
+
+def _measured() -> Telling:
+    telling = Telling(QBR).at("07:55:01")
+    telling.measure("database", measures(metrics=60, periods=12, table_size=size(24_576)))
+    _units(telling)
+    telling.measure("collectors", _collectors())
+    telling.measure("durations", _durations(12.41))
+    telling.measure("tickets-agree", table("metric_value", (412,)))
+    return _host(telling)
+
+
+def green() -> Telling:
+    """Return an all-green morning, waiting for its signature."""
+    telling = _measured().by(OPERATOR).at("08:04:10")
+    telling.enter("tickets-agree", "411")
+    return telling.at("08:05:00").add(Ticked("backup-seen"))
+
+
+def pending() -> Telling:
+    """Return what cron leaves behind on a good morning: an entry and a tick are still to be done."""
+    return _measured()
+
+
+def bad() -> Telling:
+    """Return a morning on which everything that can go wrong does, each in its own way."""
+    telling = Telling(QBR).at("07:55:01")
+    telling.measure(
+        "database", problem=Problem("timeout", "no answer within 10 s", "see whether it is overloaded"), final=False
+    )
+    telling.measure("database", measures(metrics=60, periods=12), attempt=2)
+    telling.measure(
+        "timer",
+        problem=Problem(
+            "not-found",
+            "there is no unit qbr-collector.timer",
+            "install the timer, or correct its name in the checklist",
+        ),
+    )
+    telling.measure(
+        "service-journal",
+        problem=Problem(
+            "no-permission",
+            "the journal could not be read: this account may not see other users' messages",
+            "add the account to the group systemd-journal",
+        ),
+    )
+    telling.measure("collectors", _collectors("failed"))
+    telling.measure("durations", _durations(24.9))
+    blocked = Problem("blocked", "needs 'Both collectors ran last night and succeeded', which is FAIL")
+    telling.measure("tickets-agree", problem=blocked, judgement=Judgement(Outcome.BLOCKED, blocked.cause))
+    return _host(telling, used=76.2)
+
+
+def signed() -> Telling:
+    """Return a signed morning with notes, a waiver of an earlier day, a skip, and a value that was corrected."""
+    telling = Telling(QBR)
+    telling.add(
+        Waived(
+            "durations",
+            "ConnectWise is slow until its upgrade;\nvendor ticket CW-1204",
+            dt.date(2026, 11, 30),
+            author="Late Operator (late)",
+            origin="qbr-daily@2026-11-18",
+        )
+    )
+    telling.at("07:55:01").measure("database", measures(metrics=60, periods=12, table_size=size(24_576)))
+    _units(telling)
+    telling.measure("collectors", _collectors())
+    telling.measure("durations", _durations(31.4))
+    telling.measure("tickets-agree", table("metric_value", (412,)))
+    _host(telling, used=76.2)
+    telling.by(OPERATOR).at("08:04:10").enter("tickets-agree", "141")
+    telling.at("08:04:31").enter("tickets-agree", "411")
+    telling.at("08:05:00").add(Ticked("backup-seen"), Unticked("backup-seen"))
+    telling.at("08:05:20").add(Skipped("backup-seen", "no backup on Saturdays"))
+    telling.at("08:06:00").add(Noted("disk", "Grows 0.4 % a day.\n\n- clean up /opt/old\n- ask for more room"))
+    telling.by(SECOND).at("08:09:00").add(Noted("", "Handed over at 08:10."))
+    telling.by(OPERATOR).at("08:10:00").add(
+        Filled("notes", "none"),
+        Filled("issues", "ConnectWise took 31.4 s."),
+        Filled("issues", "ConnectWise took 31.4 s (limit 30 s), see CW-1204."),
+        Filled("actions", "none"),
+    )
+    return telling.at("08:12:03").sign()
+
+
+def edited() -> Telling:
+    """Return a run whose checklist was edited while it was open: one item gone, one with another limit."""
+    telling = green()
+    sections = list(QBR.sections)
+    sections[0] = Section(sections[0].title, sections[0].items[:1])
+    stricter = item("durations", "Each collector took less than 10 s", "every duration < 10 s", refs=("Q04",))
+    sections[1] = Section(sections[1].title, (sections[1].items[0], stricter))
+    telling.definition = msgspec.structs.replace(QBR, sections=tuple(sections))
+    telling.by(CRON).at("08:30:00").add(
+        Redefined(definition=telling.definition, definition_hash=definition_hash(telling.definition))
+    )
+    return telling.measure("durations", _durations(12.41))
+
+
+def targets() -> Telling:
+    """Return a weekly run over several targets, with retries, a skip taken back and targets of each outcome."""
+    services = item(
+        "services",
+        "Every service answers within 2 s",
+        "latency < 2 s",
+        probe="http",
+        for_each=("billing", "portal", "search", "archive"),
+        retry=Retry(times=2),
+        on_fail=Escalation("service-down", "L2"),
+        priority="high",
+    )
+    mirrors = item("mirrors", "Every mirror is fresh", "age < 1 h", probe="http", for_each=("north", "south"))
+    definition = checklist(
+        Section("Services", (services, mirrors)),
+        id="services-weekly",
+        title="Services of the week",
+        cadence=Cadence.WEEKLY,
+        schedule=None,
+        qualification=None,
+        fields=(),
+    )
+    telling = Telling(definition)
+    telling.measure("mirrors", measures(age=seconds(840)), target="north")
+    telling.measure("mirrors", measures(age=seconds(3_400)), target="south")
+    refused = Problem("failed", "connection refused", "is it running? systemctl status archive")
+    for attempt in (1, 2, 3):
+        telling.measure("services", problem=refused, target="archive", attempt=attempt, final=attempt == 3)
+    telling.measure("services", problem=refused, target="portal", final=False)
+    telling.measure("services", measures(latency=seconds(0.31)), target="portal", attempt=2)
+    telling.measure("services", measures(latency=seconds(0.12)), target="billing")
+    telling.measure("services", measures(latency=seconds(5.25)), target="search")
+    telling.by(OPERATOR).at("09:00:00").add(Skipped("services", "the wrong key was hit"), Restored("services"))
+    return telling
+
+
+HOSTILE = (
+    "\x1b[31mred\x1b[0m \x1b]0;owned\x07 | a || b \\| c \\",
+    "<script>alert(1)</script><!-- --> &amp; &#60; <https://example.org> https://example.org www.example.org",
+    "[link](javascript:alert) ![image](https://example.org/x.png) [ref]: x `code` ``` *bold* __bold__ ~~gone~~",
+    "\u202edlrow\u2066 \u200bzero \ufeff\u00a0nbsp\u2028line \x9b2J \x00 \x7f $x$",
+)
+"""Texts that try to be something else than text in a terminal, in markdown, in HTML."""
+
+HOSTILE_LINES = "\n".join(
+    (
+        "# heading",
+        "setext",
+        "======",
+        "---",
+        "- item",
+        "1. first",
+        "> quote",
+        "| a | b |",
+        "| - | - |",
+        "    code",
+        "```",
+        "~~~~",
+        "<div>",
+        "-->",
+        "[x]: https://example.org 'title'",
+        "+ plus",
+        "  trailing  ",
+        "back\\",
+        "",
+        "",
+        ":--",
+        "\t\ttabbed",
+        *HOSTILE,
+    )
+)
+"""One text of many lines, each with something that means more at the start of a line."""
+
+
+def hostile() -> Telling:
+    """Return a run in which every text of a source or a person is hostile."""
+    first, second, third, fourth = HOSTILE
+    bad_item = item(
+        "evil", third, "every status == 'x'", refs=("Q|1", "<b>"), on_fail=Escalation("run|book", "L<1>")
+    )
+    quiet = item("quiet", second, "value == 0")
+    wild = item("wild", fourth, probe="", manual=True)
+    definition = checklist(
+        Section(first, (bad_item, quiet)),
+        Section(second, (wild,)),
+        title=third,
+        system=first,
+        fields=(Field("notes", fourth), Field("issues", "# Issues")),
+    )
+    telling = Telling(definition, actor=Actor("ev|l", "<b>Evil</b> [x](y)", "host`s", Via.CONSOLE))
+    rows = table("status a|b", (first, second), (third, fourth), (None, HOSTILE_LINES), label="status")
+    telling.measure(
+        "evil",
+        msgspec.structs.replace(
+            rows,
+            evidence=(Evidence(third, HOSTILE_LINES, truncated=True), Evidence("empty", "")),
+            command=f"echo '{HOSTILE_LINES}'",
+        ),
+    )
+    telling.measure("quiet", problem=Problem("failed", first, HOSTILE_LINES))
+    telling.add(Noted("evil", HOSTILE_LINES), Noted("", first), Filled("notes", HOSTILE_LINES))
+    telling.add(Waived("quiet", HOSTILE_LINES, DATE), Skipped("wild", second))
+    return telling
+
+
+STATES: dict[str, Callable[[], Telling]] = {
+    "green": green,
+    "pending": pending,
+    "bad": bad,
+    "signed": signed,
+    "edited": edited,
+    "targets": targets,
+    "hostile": hostile,
+}
+"""Every state that the formats are compared in."""

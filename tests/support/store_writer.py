@@ -1,0 +1,43 @@
+"""A process that writes to a store and says what was acknowledged: `store_writer KIND WHERE DEED RUN [COUNT]`.
+
+It says `ready`, waits until its input ends, and then, for each event, `try ID` and after its append `done ID`, or the
+name of the error. DEED is `note` (COUNT times), `open`, or `sign`.
+"""
+
+import sys
+
+from support.events import note, opening, sign_off
+from support.stores import open_store
+
+from opsconsole.contracts.store import Store, StoreError
+from opsconsole.model.events import Event
+
+
+def _append(store: Store, event: Event, after: int | None = None) -> None:
+    print("try", event.id, flush=True)
+    try:
+        store.append([event], after=after)
+    except StoreError as error:
+        print(type(error).__name__, event.id, flush=True)
+    else:
+        print("done", event.id, flush=True)
+
+
+def main(kind: str, where: str, deed: str, run: str, count: str = "1") -> None:
+    """Do what the module says."""
+    store = open_store(kind, where)
+    print("ready", flush=True)
+    sys.stdin.read()
+    if deed == "note":
+        for number in range(int(count)):
+            _append(store, note(f"note {number}", run))
+    elif deed == "open":
+        _append(store, opening(), 0)
+    elif deed == "sign":
+        last = store.events(run)[-1]
+        _append(store, sign_off(store, last), last.seq)
+    store.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

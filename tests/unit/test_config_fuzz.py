@@ -1,0 +1,121 @@
+"""Random damage to good files: whatever an editor, a merge or a bad disk makes of them, loading says so and goes on."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from opsconsole.config.checklists import load_checklist
+from opsconsole.config.configfile import read_settings
+from opsconsole.config.diagnostics import Diagnostic
+from opsconsole.model.text import visible
+from support.fake_kinds import KINDS, SOURCE_KINDS
+
+ROOT = Path(__file__).parent.parent.parent
+CHECKLIST = (ROOT / "tests" / "corpus" / "good" / "everything.toml").read_text()
+CONFIG = (ROOT / "config.toml").read_text()
+
+VALUES = (
+    "1", "-1", "1.5", "nan", "inf", "true", '""', '"x"', '"\\u001b[31m"', "'''x'''", "[]", "[[]]", '["x", 1]', "{}",
+    "{ a = 1 }", "2026-11-21", "08:00:00", "2026-11-21T08:00:00Z", "99999999999999999999", "1e400", '"{target}"',
+    '"[/]"', '"\u202e"', "[{}]", '{ "" = "" }',
+)  # fmt: skip
+
+
+def _replaced_value(text: str, pick: random.Random) -> str:
+    lines = text.split("\n")
+    with_value = [index for index, line in enumerate(lines) if " = " in line]
+    index = pick.choice(with_value)
+    lines[index] = lines[index].split(" = ", 1)[0] + " = " + pick.choice(VALUES)
+    return "\n".join(lines)
+
+
+def _dropped_line(text: str, pick: random.Random) -> str:
+    lines = text.split("\n")
+    del lines[pick.randrange(len(lines))]
+    return "\n".join(lines)
+
+
+def _doubled_line(text: str, pick: random.Random) -> str:
+    lines = text.split("\n")
+    index = pick.randrange(len(lines))
+    lines.insert(pick.randrange(len(lines)), lines[index])
+    return "\n".join(lines)
+
+
+def _changed_character(text: str, pick: random.Random) -> str:
+    index = pick.randrange(len(text))
+    return text[:index] + pick.choice("\0\x1b\n\"'[]{}=.#, é\u202e9") + text[index + 1 :]
+
+
+def _cut(text: str, pick: random.Random) -> str:
+    return text[: pick.randrange(len(text))]
+
+
+def _swapped_letters(text: str, pick: random.Random) -> str:
+    index = pick.randrange(len(text) - 1)
+    return text[:index] + text[index + 1] + text[index] + text[index + 2 :]
+
+
+MUTATIONS: tuple[Callable[[str, random.Random], str], ...] = (
+    _replaced_value,
+    _dropped_line,
+    _doubled_line,
+    _changed_character,
+    _cut,
+    _swapped_letters,
+)
+
+
+def check(told: tuple[Diagnostic, ...], text: str) -> None:
+    """Every message is one harmless line, and names a line of the file."""
+    for each in told:
+        assert visible(str(each)) == str(each)
+        assert 0 <= each.line <= text.count("\n") + 1
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the damaged files are written; one for all examples, which are loaded one after another."""
+    return tmp_path_factory.mktemp("fuzz")
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32), times=st.integers(1, 3))
+def test_a_damaged_checklist_never_raises(directory: Path, seed: int, times: int) -> None:
+    """A checklist with up to three accidents in it is loaded or refused with reasons, and never both."""
+    pick, text = random.Random(seed), CHECKLIST
+    for _ in range(times):
+        text = pick.choice(MUTATIONS)(text, pick) if len(text) > 2 else CHECKLIST
+    path = directory / "damaged.toml"
+    path.write_text(text, encoding="utf-8")
+    loaded = load_checklist(path, KINDS, sources={"inventory"}, check_trust=False)
+    check((*loaded.problems, *loaded.warnings), text)
+    assert (loaded.checklist is None) == bool(loaded.problems)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32), times=st.integers(1, 3))
+def test_a_damaged_configuration_never_raises(directory: Path, seed: int, times: int) -> None:
+    """So it is with the configuration."""
+    pick, text = random.Random(seed), CONFIG
+    for _ in range(times):
+        text = pick.choice(MUTATIONS)(text, pick) if len(text) > 2 else CONFIG
+    path = directory / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    found, _, report = read_settings(path, SOURCE_KINDS, check_trust=False)
+    check(report.diagnostics(), text)
+    assert (found is None) == bool(report.diagnostics())
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=400))
+def test_bytes_never_raise(directory: Path, content: bytes) -> None:
+    """A file that is no text at all is refused."""
+    path = directory / "bytes.toml"
+    path.write_bytes(content)
+    loaded = load_checklist(path, KINDS, check_trust=False)
+    assert loaded.checklist is None
+    assert loaded.problems
