@@ -1,3 +1,3 @@
 """What the whole suite shares."""
 
-pytest_plugins = ["support.postgres", "support.systemd"]
+pytest_plugins = ["support.postgres", "support.store_fixtures", "support.systemd"]

@@ -5,6 +5,7 @@ import datetime as dt
 import signal
 from collections.abc import Collection, Coroutine
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual.binding import BindingType
@@ -18,10 +19,11 @@ from opsconsole.model.checklists import Checklist
 from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.redaction import redacted
 from opsconsole.model.runs import RunState
-from opsconsole.screens.base import ERROR, WARNING, ConsoleScreen, Drafts
+from opsconsole.screens.base import ERROR, WARNING, ConsoleScreen, Drafts, Speaking
 from opsconsole.screens.commands import Where, bindings, commands_of
 from opsconsole.screens.live import LiveRun, LiveRuns
 from opsconsole.widgets.application import TerminalApp
+from opsconsole.widgets.crash import summary
 from opsconsole.widgets.environment import Terminal
 from opsconsole.wiring.services import Services
 
@@ -118,11 +120,17 @@ class ConsoleApp(TerminalApp[None], inherit_bindings=False):
     # --- what screens ask for ----------------------------------------------------------------------
 
     def say(self, text: str, style: str = "") -> None:
-        """Say something on the screen in front, or on the one behind a form."""
+        """Say something on the screen in front, or on the one behind it that has a line for that."""
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, ConsoleScreen):
+            if isinstance(screen, Speaking):
                 screen.say(text, style)
                 return
+
+    def unexpected(self, error: BaseException, doing: str) -> None:
+        """Say in one line that something unexpected happened, and where more is written; the console goes on."""
+        path = self._report(error, doing)
+        more = f"; the details are in {path}" if path is not None else ""
+        self.say(self._redact(f"Unexpected error while {doing}: {summary(error)}{more}"), ERROR)
 
     def open_run(self, checklist: Checklist, date: dt.date | None = None, *, measure: bool = True) -> None:
         """Open or resume a run, the present one without a `date`, show it, and measure what was not yet."""
@@ -183,11 +191,17 @@ class ConsoleApp(TerminalApp[None], inherit_bindings=False):
 
     def export(self, state: RunState) -> None:
         """Write the day log of a run, and say where it is."""
-        self.start(self._exported(state), "writing the day log")
+        self.start(self._exported(state.run), "writing the day log")
 
-    async def _exported(self, state: RunState) -> None:
+    async def _exported(self, run: str) -> None:
+        def written() -> Path:
+            state = self.services.engine.load(run)  # a copy of its own, and only what is on disk
+            if state is None:
+                raise OpsconsoleError(f"there is no run {run}")
+            return self.services.write_day_log(state)
+
         try:
-            path = await asyncio.to_thread(self.services.write_day_log, state)
+            path = await asyncio.to_thread(written)
         except (OpsconsoleError, OSError) as error:
             self.say(f"the day log could not be written: {error}", ERROR)
         else:
@@ -268,6 +282,8 @@ def run_console(services: Services, *, terminal: Terminal, run: str = "") -> int
 
     `run` names a checklist, or a run like `qbr-daily@2026-11-21`, to open at once.
     """
-    app = ConsoleApp(services, terminal, run)
+    settings = services.console
+    able = Terminal(ascii=terminal.ascii or settings.ascii, no_color=terminal.no_color or not settings.color)
+    app = ConsoleApp(services, able, run)
     app.run_on_terminal()
     return app.return_code or 0

@@ -6,9 +6,6 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from support.events import RUN, TODAY, event, measurement, note, opening, sign_off
-from support.runs import MORNING
-from support.stores import Stores
 
 from opsconsole.contracts.store import (
     AlreadyOpen,
@@ -24,6 +21,9 @@ from opsconsole.model.encoding import canonical
 from opsconsole.model.events import Event, Meaning, Noted, Redefined
 from opsconsole.model.outcomes import Outcome
 from opsconsole.store.chain import link
+from support.events import RUN, TODAY, event, measurement, note, opening, sign_off
+from support.runs import MORNING
+from support.stores import Stores
 
 
 def test_a_new_store_is_empty_and_sound(store: Store) -> None:
@@ -165,7 +165,7 @@ def test_another_event_under_the_same_id_is_refused(store: Store) -> None:
 
 
 def test_what_was_decided_on_an_older_state_is_refused(store: Store) -> None:
-    """A decision is not stored where somebody else's event came in between, and is where the run is as it was seen."""
+    """A decision is stored where the run is as it was seen, and not where somebody else's event came in between."""
     store.append([opening()], after=0)
     store.append([note("in between")], after=1)
     with pytest.raises(Conflict, match="last event is 2, not 1"):
@@ -256,9 +256,7 @@ def test_what_was_not_seen_is_not_signed(store: Store) -> None:
     ],
     ids=["store", "run", "hash", "future", "nothing"],
 )
-def test_a_signature_over_something_else_is_refused(
-    store: Store, made: Callable[..., Event], message: str
-) -> None:
+def test_a_signature_over_something_else_is_refused(store: Store, made: Callable[..., Event], message: str) -> None:
     """A signature that was moved from elsewhere never becomes part of a record."""
     (opened,) = store.append([opening()])
     with pytest.raises(StoreError, match=message):

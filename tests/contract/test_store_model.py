@@ -14,11 +14,11 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from support.events import TODAY, note, opening, sign_off
-from support.stores import KINDS, Stores
 
 from opsconsole.contracts.store import AlreadyOpen, AlreadySigned, Conflict, Head, Store, StoreError
 from opsconsole.model.events import Event, Stored
+from support.events import TODAY, note, opening, sign_off
+from support.stores import KINDS, Stores
 
 DAYS = st.integers(0, 2)
 OPENERS = st.integers(0, 1)
@@ -60,7 +60,7 @@ class Comparison(RuleBasedStateMachine):
 
     @rule(day=DAYS, opener=OPENERS)
     def open_a_day(self, day: int, opener: int) -> None:
-        """The first opening of a day is stored, every other refused."""
+        """Open a day: the first opening is stored, every other refused."""
         event = opening(TODAY - dt.timedelta(days=day))
         if self._of(day):
             with pytest.raises(AlreadyOpen):
@@ -70,7 +70,7 @@ class Comparison(RuleBasedStateMachine):
 
     @rule(day=DAYS, opener=OPENERS, texts=TEXTS, behind=st.integers(0, 2))
     def decide(self, day: int, opener: int, texts: list[str], behind: int) -> None:
-        """A batch is stored on the state it was decided on, and on no other."""
+        """Append a batch: it is stored on the state it was decided on, and on no other."""
         of_day = self._of(day)
         last = of_day[-1].seq if of_day else 0
         events = [note(text, self._run(day)) for text in texts]
@@ -89,7 +89,7 @@ class Comparison(RuleBasedStateMachine):
 
     @rule(opener=OPENERS, data=st.data())
     def repeat(self, opener: int, data: st.DataObject) -> None:
-        """Sending stored events again changes nothing and answers the same."""
+        """Send stored events again: it changes nothing and answers the same."""
         if self.chain:
             first = data.draw(st.sampled_from(self.chain))
             again = [each for each in self.chain if each.event.run == first.event.run and each.seq >= first.seq]
@@ -97,7 +97,7 @@ class Comparison(RuleBasedStateMachine):
 
     @rule(day=DAYS, opener=OPENERS)
     def sign(self, day: int, opener: int) -> None:
-        """An opened day is signed once."""
+        """Sign a day: it is signed once."""
         of_day, store = self._of(day), self.openers[opener]
         if not of_day:
             return
@@ -110,7 +110,7 @@ class Comparison(RuleBasedStateMachine):
 
     @rule(opener=OPENERS)
     def reopen(self, opener: int) -> None:
-        """Closing and opening again changes nothing."""
+        """Close and open again: it changes nothing."""
         self.openers[opener].close()
         self.openers[opener] = self.place.open()
 
@@ -133,9 +133,9 @@ class Comparison(RuleBasedStateMachine):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_store_does_what_the_model_does(kind: str) -> None:
-    """Whatever sequence of openings, notes, retries and sign-offs two consoles come up with, the record is right."""
+    """Whatever two consoles come up with (openings, notes, retries, sign-offs), the record is right."""
     machine = type("ComparisonOfKind", (Comparison,), {"kind": kind})
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=15,

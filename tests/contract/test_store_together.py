@@ -8,11 +8,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from support.events import RUN, measurement, note, opening, sign_off
-from support.stores import Stores, lines_of, writers
 
 from opsconsole.contracts.store import AlreadyOpen, AlreadySigned, Conflict, Store
 from opsconsole.model.events import Event, Signed, kind_of
+from support.events import RUN, measurement, note, opening, sign_off
+from support.stores import Stores, lines_of, writers
 
 KILLINGS = 6
 """Rounds for each number of writers; every one starts real processes."""
@@ -129,7 +129,7 @@ def test_a_reader_sees_whole_batches_only(stores: Stores) -> None:
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_killing_writers_loses_nothing_acknowledged(stores: Stores, count: int) -> None:
-    """kill -9 at any moment: what was acknowledged is there once, what was not is there whole or not at all."""
+    """Kill -9 at any moment: what was acknowledged is there once, what was not is there whole or not at all."""
     moments = random.Random(20261121 + count)
     store = stores.open()
     store.append([opening()])

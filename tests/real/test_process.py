@@ -209,6 +209,19 @@ async def test_a_missing_program_is_said_plainly(tmp_path: Path) -> None:
         assert caught.value.cause == "not-found"
 
 
+async def test_a_closed_directory_of_the_search_path_is_not_blamed_on_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With another user's directory on the search path a missing program is still called missing."""
+    closed = tmp_path / "file-in-place-of-a-directory"
+    closed.write_text("", encoding="ascii")
+    monkeypatch.setenv("PATH", f"{closed}:{tmp_path / 'closed'}")
+    (tmp_path / "closed").mkdir(mode=0)
+    with pytest.raises(CannotStartError, match="there is no program no-such-program-anywhere") as caught:
+        await run(["no-such-program-anywhere"], timeout=LONG)
+    assert caught.value.cause == "not-found"
+
+
 async def test_a_file_that_may_not_be_executed_is_said_plainly(tmp_path: Path) -> None:
     """A script without its x bit is not called missing, and a directory is not called a program."""
     script = tmp_path / "script"

@@ -5,7 +5,6 @@ import uuid
 from zoneinfo import ZoneInfo
 
 import msgspec
-from support.runs import CHECKLIST, MORNING, NIGHT_JOB, OPERATOR
 
 from opsconsole.contracts.store import Head, RunKey, Store
 from opsconsole.model.calendar import times_of
@@ -27,6 +26,7 @@ from opsconsole.model.events import (
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.readings import Evidence, Judgement, Reading
 from opsconsole.model.values import number, seconds
+from support.runs import CHECKLIST, MORNING, NIGHT_JOB, OPERATOR
 
 TODAY = MORNING.date()
 RUN = RunKey(CHECKLIST.id, TODAY.isoformat()).id
@@ -41,9 +41,7 @@ def opening(date: dt.date = TODAY, checklist: str = CHECKLIST.id) -> Event:
     """Return what opens the run of a day."""
     definition = msgspec.structs.replace(CHECKLIST, id=checklist)
     times = times_of(definition, date, ZoneInfo("America/Chicago"))
-    body = Opened(
-        times=times, definition=definition, definition_hash=definition_hash(definition), version="0.1.0"
-    )
+    body = Opened(times=times, definition=definition, definition_hash=definition_hash(definition), version="0.1.0")
     return event(body, RunKey(checklist, times.period.key).id, actor=NIGHT_JOB)
 
 

@@ -51,7 +51,7 @@ from opsconsole.model.events import (
 from opsconsole.model.judging import judge
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.qualifications import DayOfMonitoring
-from opsconsole.model.readings import Evidence, Judgement, Problem, Reading
+from opsconsole.model.readings import Evidence, Finding, Judgement, Level, Problem, Reading, Verdict
 from opsconsole.model.runs import RunState, fold
 from opsconsole.model.signoff import statement_of
 from opsconsole.model.values import Moment, Number, Unit, Value, number
@@ -582,6 +582,27 @@ def hostile() -> Telling:
     telling.add(Noted("evil", HOSTILE_LINES), Noted("", first), Filled("notes", HOSTILE_LINES))
     telling.add(Waived("quiet", HOSTILE_LINES, DATE), Skipped("wild", second))
     return telling
+
+
+def told(text: str, reading: Reading | None = None) -> Telling:
+    """Return a run of one check and one tick in which sources and people said `text` wherever they could.
+
+    `reading` takes the place of a table that holds it.
+    """
+    plain = Telling(
+        checklist(Section("Section", (item("check", "Check"), item("tick", "Tick", probe="", manual=True))))
+    )
+    if reading is None:
+        table_of_text = Reading(columns=(text, "other"), rows=((text, None),), measures={text: text}, command=text)
+        reading = msgspec.structs.replace(table_of_text, evidence=(Evidence(text, text, truncated=True),))
+    finding = Finding("value == 0", Level.REQUIRE, Verdict.UNKNOWN, text)
+    judgement = Judgement(Outcome.ERROR, text, (finding,))
+    plain.measure("check", reading, Problem("failed", text, text), judgement=judgement, final=False)
+    plain.measure("check", reading, Problem("failed", text, text), judgement=judgement, attempt=2)
+    plain.by(Actor(text, text, text, Via.CONSOLE))
+    plain.add(Noted("check", text), Noted("", text), Filled("notes", text))
+    plain.add(Waived("check", text, DATE, author=text, origin=text), Skipped("tick", text))
+    return plain.sign(Signature(Tier.SIGNED, text, text))
 
 
 STATES: dict[str, Callable[[], Telling]] = {

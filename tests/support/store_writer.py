@@ -1,32 +1,36 @@
 """A process that writes to a store and says what was acknowledged: `store_writer KIND WHERE DEED RUN [COUNT]`.
 
-It says `ready`, waits until its input ends, and then, for each event, `try ID` and after its append `done ID`, or the
-name of the error. DEED is `note` (COUNT times), `open`, or `sign`.
+It says `ready`, waits until its input ends, and then, for each event, `try ID` and after its append `done ID`, or
+the name of the error. DEED is `note` (COUNT times), `open`, or `sign`.
 """
 
 import sys
 
+from opsconsole.contracts.store import Store, StoreError
+from opsconsole.model.events import Event
 from support.events import note, opening, sign_off
 from support.stores import open_store
 
-from opsconsole.contracts.store import Store, StoreError
-from opsconsole.model.events import Event
+
+def _say(*words: str) -> None:
+    sys.stdout.write(" ".join(words) + "\n")
+    sys.stdout.flush()
 
 
 def _append(store: Store, event: Event, after: int | None = None) -> None:
-    print("try", event.id, flush=True)
+    _say("try", event.id)
     try:
         store.append([event], after=after)
     except StoreError as error:
-        print(type(error).__name__, event.id, flush=True)
+        _say(type(error).__name__, event.id)
     else:
-        print("done", event.id, flush=True)
+        _say("done", event.id)
 
 
 def main(kind: str, where: str, deed: str, run: str, count: str = "1") -> None:
     """Do what the module says."""
     store = open_store(kind, where)
-    print("ready", flush=True)
+    _say("ready")
     sys.stdin.read()
     if deed == "note":
         for number in range(int(count)):

@@ -1,6 +1,6 @@
 """Lets chosen system calls of SQLite fail, or end the process, by the hook that its Unix VFS has for such tests.
 
-See xSetSystemCall in sqlite.org/c3ref/vfs.html. Works where Python uses SQLite as a shared library, without any right.
+See xSetSystemCall in sqlite.org/c3ref/vfs.html. Needs no rights, only a Python that uses SQLite as a shared library.
 """
 
 import _sqlite3

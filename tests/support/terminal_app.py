@@ -58,6 +58,7 @@ class Application(TerminalApp[None]):
         Binding("b", "block", "Block"),
         Binding("s", "block_screen", "Block"),
         Binding("e", "edit", "Edit"),
+        Binding("ctrl+l", "redraw", "Redraw", show=False),
         Binding("q", "quit", "Quit"),
     ]
 

@@ -4,6 +4,7 @@ Exits with 2, saying why, where the console refuses the terminal.
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -23,6 +24,8 @@ def main() -> None:
     terminal = Terminal.detect(os.environ, ascii_asked="--ascii" in sys.argv)
     application = Application(Path(sys.argv[1]), terminal)
     application.run_on_terminal()
+    if application.left_by == signal.SIGHUP:
+        sys.stdout.write("ended\n")  # must do no harm where the terminal is gone
     raise SystemExit(application.return_code or 0)
 
 

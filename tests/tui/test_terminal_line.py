@@ -149,6 +149,16 @@ def test_terminal_that_cannot_move_its_cursor_is_refused(tmp_path: Path) -> None
         assert "--headless" in pty.screen.text
 
 
+def test_screen_somebody_else_wrote_on_is_drawn_anew(tmp_path: Path) -> None:
+    """A broadcast of `wall` across the console is gone after one key, though else only differences are sent."""
+    with started(tmp_path) as pty:
+        before = pty.screen.picture
+        pty.screen.feed(b"\x1b[5;1HThe system is going down\x1b[12;40Hsoon")
+        assert pty.screen.picture != before
+        pty.send("\x0c")
+        pty.wait_until(lambda: pty.screen.picture == before, what="the screen to be as it was")
+
+
 def test_resized_terminal_is_drawn_anew(tmp_path: Path) -> None:
     """A window made larger, or a tmux pane made smaller, shows a whole screen in its new size."""
     with started(tmp_path) as pty:

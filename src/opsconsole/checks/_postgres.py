@@ -203,7 +203,7 @@ class Connection:
     async def _result(self) -> "PGresult | None":
         """Return the next result; None marks the end of a statement."""
         from psycopg import OperationalError
-        from psycopg.pq import ConnStatus
+        from psycopg.pq import ConnStatus, ExecStatus
 
         try:
             while self._pgconn.is_busy():
@@ -215,6 +215,8 @@ class Connection:
         if self._pgconn.status != ConnStatus.OK:
             last_words = error_of(result) if result is not None else None
             raise last_words or LostError(first_line(self._pgconn.get_error_message()))
+        if result is not None and result.status in {ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH}:
+            raise LostError("the server began to copy data, which nobody asked for")
         return result
 
     async def _readable(self) -> None:

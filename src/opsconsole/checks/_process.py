@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import threading
@@ -143,10 +144,10 @@ def _start(argv: Sequence[str], environment: Mapping[str, str], cwd: str) -> sub
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        raise _cannot_start(argv[0], cwd, error) from error
+        raise _cannot_start(argv[0], environment["PATH"], cwd, error) from error
 
 
-def _cannot_start(program: str, cwd: str, error: OSError | ValueError) -> CannotStartError:
+def _cannot_start(program: str, path: str, cwd: str, error: OSError | ValueError) -> CannotStartError:
     """Say which of the many reasons it was: the program, its interpreter, the directory or the kernel."""
     if isinstance(error, OSError) and error.filename == cwd:
         return CannotStartError("failed", f"the directory {cwd} cannot be entered: {error.strerror}")
@@ -155,6 +156,9 @@ def _cannot_start(program: str, cwd: str, error: OSError | ValueError) -> Cannot
             return CannotStartError("failed", f"the interpreter named in the first line of {program} is missing")
         return CannotStartError("not-found", f"there is no program {program}")
     if isinstance(error, PermissionError):
+        if "/" not in program and shutil.which(program, mode=os.F_OK, path=path) is None:
+            # it was a directory of the search path that is closed to this user
+            return CannotStartError("not-found", f"there is no program {program}")
         return CannotStartError("not-executable", f"{program} may not be executed")
     reason = error.strerror if isinstance(error, OSError) else str(error)
     return CannotStartError("failed", f"{program!r} could not be started: {reason}")

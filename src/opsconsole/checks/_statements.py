@@ -254,7 +254,7 @@ class _Reader:
             return False
         if before.kind == "word":
             return before.text.lower() not in _NO_OPERAND
-        return before.kind in {"number", "string", "quoted", "parameter"} or before.text in {")", "]"}
+        return before.kind in {"number", "string", "dollars", "quoted", "parameter"} or before.text in {")", "]"}
 
     def _shape(self, token: _Token) -> None:
         """Follow brackets and the end of the statement."""

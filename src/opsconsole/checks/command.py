@@ -256,10 +256,8 @@ def _argv_problems(argv: tuple[str, ...] | str) -> list[str]:
 def _pattern_problems(pattern: str) -> list[str]:
     if not pattern:
         return []
-    if len(pattern) < 3 or not (pattern.startswith("/") and pattern.endswith("/")):  # noqa: PLR2004 - two slashes
-        return [
-            f"'{pattern}' is no pattern; write it between slashes with a group around the number: '/used: ([0-9]+)/'"
-        ]
+    if not re.fullmatch(r"/.+/", pattern, re.DOTALL):
+        return [f"'{pattern}' is no pattern; write it between slashes, with a group: '/used: ([0-9]+)/'"]
     try:
         groups = re.compile(pattern[1:-1]).groups
     except re.error as error:

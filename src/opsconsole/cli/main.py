@@ -71,10 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcome = cli(list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
     except typer.Exit as ending:
         return int(ending.exit_code)
-    except typer.Abort:
-        return 128 + signal.SIGINT
-    except KeyboardInterrupt:
-        narrate("interrupted; the run can be resumed")
+    except (typer.Abort, KeyboardInterrupt):
         return 128 + signal.SIGINT
     except BrokenPipeError:
         sys.stderr.close()

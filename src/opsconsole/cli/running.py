@@ -195,9 +195,10 @@ def run_headless(parts: "Services", name: str, date: str, how: Headless) -> Exit
         raise UsageError(f"{checklist.id} has no item '{unknown[0]}'; it has {known}")
     try:
         state, measured = asyncio.run(_measured(parts, checklist, day, how))
-    except asyncio.CancelledError:
-        narrate("terminated; the run can be resumed")
-        raise typer.Exit(128 + signal.SIGTERM) from None
+    except (asyncio.CancelledError, KeyboardInterrupt) as ending:
+        number = signal.SIGINT if isinstance(ending, KeyboardInterrupt) else signal.SIGTERM
+        narrate("ended before everything was measured; the run can be resumed")
+        raise typer.Exit(128 + number) from None
     if not measured and state.signed is not None:
         how.say(f"{state.run} was signed by {state.signed.by.actor.shown}: nothing was measured")
     emit(parts.rendered(state, how.form, colour=False), how.output)

@@ -74,6 +74,9 @@ class ProbeKind(msgspec.Struct, frozen=True, kw_only=True):
     """Make a probe for one pass. Must be cheap: drivers are imported by the first measurement."""
     lane: Callable[[Any], str] = lambda _options: ""
     """Items with the same non-empty lane are measured one after another (those of one connection)."""
+    depth: int = 1
+    """So many items of a lane may be under way at once. Where that is more than one they wait in a line of the
+    probe's own, which then counts the time of each from when its turn comes."""
     validate: Callable[[Any], list[tuple[str, str]]] = lambda _options: []
     """What is wrong with decoded options beyond their types, as pairs of key and message."""
 

@@ -50,10 +50,12 @@ class Pass:
         self._environment = environment
         self._options = options
         self._slots = asyncio.Semaphore(options.concurrency)
-        self._lanes: dict[str, asyncio.Lock] = {}
+        self._lanes: dict[str, asyncio.Semaphore] = {}
         self._probes: dict[str, Probe] = {}
         self._finished: dict[str, asyncio.Event] = {}
         self._done = 0
+        self._longest = 0.0
+        """The longest timeout of an item: so long may one wait for another that is ahead of it in its lane."""
         self._not_saved: NotSaved | None = None
 
     async def run(self, only: Collection[str] = ()) -> None:
@@ -68,6 +70,7 @@ class Pass:
             if state.item.measured and (not only or name in only)
         ]
         self._finished = {item.id: asyncio.Event() for item in chosen}
+        self._longest = max((float(item.timeout.seconds) for item in chosen), default=0.0)
         try:
             async with asyncio.TaskGroup() as tasks:
                 for item in chosen:
@@ -154,7 +157,7 @@ class Pass:
         try:
             kind = self._kind(item)
             options = decoded_options(kind, item, target)
-            async with self._lane(kind.lane(options)), self._slots:
+            async with self._lane(kind, options), self._slots:
                 started_at = self._session.clock()
                 began = asyncio.get_running_loop().time()
                 reading = await self._bounded(kind, options, self._context(item, target), item)
@@ -181,8 +184,9 @@ class Pass:
             raise ProbeError("unknown-probe", f"there is no probe '{item.probe}'")
         return kind
 
-    def _lane(self, name: str) -> asyncio.Lock:
-        return self._lanes.setdefault(name, asyncio.Lock()) if name else asyncio.Lock()
+    def _lane(self, kind: ProbeKind, options: Any) -> asyncio.Semaphore:
+        name, free = kind.lane(options), asyncio.Semaphore(kind.depth)
+        return self._lanes.setdefault(name, free) if name else free
 
     def _context(self, item: Item, target: str) -> Context:
         return Context(
@@ -199,7 +203,8 @@ class Pass:
             self._probes[kind.name] = kind.open(self._environment)
         task = asyncio.ensure_future(self._probes[kind.name].measure(options, context))
         try:
-            done, _ = await asyncio.wait({task}, timeout=context.timeout)
+            in_line = (kind.depth - 1) * self._longest if kind.lane(options) else 0
+            done, _ = await asyncio.wait({task}, timeout=context.timeout + in_line)
         except asyncio.CancelledError:
             task.cancel()
             await asyncio.wait({task}, timeout=_UNWIND)

@@ -8,7 +8,7 @@ character steers a terminal either. https://spec.commonmark.org/0.31.2/, https:/
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from opsconsole.export.layout import cells, padded
+from opsconsole.export.layout import cells, one_line, padded
 from opsconsole.model.text import visible, visible_lines
 
 _INLINE = re.compile(
@@ -101,7 +101,7 @@ _WIDEST = 60
 
 
 def _cell(text: str) -> str:
-    return inline(" ".join(visible_lines(text))).strip(" ")
+    return inline(one_line(text))
 
 
 def _row(row: Sequence[str], widths: Sequence[int]) -> str:

@@ -2,6 +2,8 @@
 
 import unicodedata
 
+from opsconsole.model.text import visible_lines
+
 _WIDE = frozenset("WF")
 _UNSPACED = frozenset({"Mn", "Me"})
 
@@ -15,6 +17,11 @@ def _cells_of(char: str) -> int:
 def cells(text: str) -> int:
     """Return how many cells of a terminal `text` takes: two for a wide character, none for an accent on its own."""
     return len(text) if text.isascii() else sum(map(_cells_of, text))
+
+
+def one_line(text: str) -> str:
+    """Return the lines of a text, made harmless, one after another; blank ones left out."""
+    return " ".join(each.strip() for each in visible_lines(text) if each.strip())
 
 
 def padded(text: str, width: int) -> str:

@@ -17,12 +17,12 @@ from opsconsole.export.facts import (
     rfc3339,
     zone_of,
 )
+from opsconsole.export.layout import one_line
 from opsconsole.export.markdown_items import (
     LONGEST_CELL,
     facts,
     item_blocks,
     note_blocks,
-    one_line,
     outcome_words,
 )
 from opsconsole.export.trail import deeds

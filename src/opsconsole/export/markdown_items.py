@@ -5,10 +5,11 @@ from zoneinfo import ZoneInfo
 
 from opsconsole.export.commonmark import fenced, heading, inline, quoted, table
 from opsconsole.export.facts import moment, near, person, verdict_word
+from opsconsole.export.layout import one_line
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Reading
 from opsconsole.model.runs import Attempt, ItemState, Note
-from opsconsole.model.text import shortened, visible_lines
+from opsconsole.model.text import shortened
 from opsconsole.model.values import Moment, Value, shown
 
 MOST_ROWS = 50
@@ -36,11 +37,6 @@ def item_blocks(state: ItemState, where: ZoneInfo, level: int) -> Iterator[str]:
 def outcome_words(state: ItemState) -> str:
     """Return the outcome, and whether a green value is near its limit."""
     return f"{state.outcome}, near the limit" if near(state) else state.outcome.value
-
-
-def one_line(text: str) -> str:
-    """Return the lines of a text, one after another."""
-    return " ".join(each.strip() for each in visible_lines(text) if each.strip())
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> str:

@@ -40,7 +40,7 @@ def _refuse_floats(value: Any) -> None:
     if isinstance(value, dict):
         for each in value.values():
             _refuse_floats(each)
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for each in value:
             _refuse_floats(each)
 

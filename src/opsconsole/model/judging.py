@@ -413,8 +413,14 @@ def _worth_naming(condition: Condition, verdict: Verdict, seen: Sequence[_Seen])
 
 
 def _scale(condition: Condition) -> str:
+    """Return the unit in which the limit was written, so that both sides are shown on one scale.
+
+    A limit of nothing (`<= 0 s`) says nothing about the scale of what is measured.
+    """
     match condition.limit:
-        case Quantity(scale=scale) | Range(low=Quantity(scale=scale)) | Tolerance(of=Quantity(scale=scale)):
+        case Quantity(number=number, scale=scale) if number.value:
+            return scale
+        case Range(low=Quantity(scale=scale)) | Tolerance(of=Quantity(scale=scale)):
             return scale
         case _:
             return ""

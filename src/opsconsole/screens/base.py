@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -59,6 +59,14 @@ class Console(Protocol):
 
     def say(self, text: str, style: str = "") -> None:
         """Say something on the screen in front."""
+
+
+@runtime_checkable
+class Speaking(Protocol):
+    """A screen that has a line for messages."""
+
+    def say(self, text: str, style: str = "") -> None:
+        """Say something to the operator."""
 
 
 class ConsoleScreen(Screen[str]):

@@ -146,9 +146,10 @@ class FormScreen(ModalScreen[str]):
         """Say that a draft is back where there was one."""
         self.query_one("#title", Line).show((Piece(self._form.title, "bold"),))
         if self._form.draft in self.console.drafts:
-            self._say("what you had typed before is back")
+            self.say("what you had typed before is back")
 
-    def _say(self, text: str, style: str = "") -> None:
+    def say(self, text: str, style: str = "") -> None:
+        """Say something in the form."""
         if self.is_attached:
             self.query_one("#message", Message).answer(text, style)
 
@@ -164,7 +165,7 @@ class FormScreen(ModalScreen[str]):
     def action_keep(self) -> None:
         """Close; what was typed is there again when the form is opened the next time."""
         if self._saving:
-            self._say("it is being saved; one moment")
+            self.say("it is being saved; one moment")
             return
         typed = self._typed()
         if typed == {each.name: each.initial for each in self._form.answers}:
@@ -188,7 +189,7 @@ class FormScreen(ModalScreen[str]):
         except NotSaved:
             said = ""  # it is kept, and the screen's notice says that it is not saved yet
         except OpsconsoleError as error:
-            self._say(f"{error}{f'; {error.hint}' if error.hint else ''}", ERROR)
+            self.say(f"{error}{f'; {error.hint}' if error.hint else ''}", ERROR)
             return
         finally:
             self._saving = False
@@ -199,7 +200,7 @@ class FormScreen(ModalScreen[str]):
         task = asyncio.ensure_future(work)
         done, _ = await asyncio.wait({task}, timeout=0.4)
         if not done:
-            self._say("saving …")
+            self.say("saving …")
         return await task
 
     # --- the editor --------------------------------------------------------------------------------
@@ -216,7 +217,7 @@ class FormScreen(ModalScreen[str]):
             text = await edit_text(cast("TerminalApp[Any]", self.app), widget.text)
         except EditorError as error:
             text = error.text
-            self._say(error.message, ERROR)
+            self.say(error.message, ERROR)
         widget.text = harmless(text)
         widget.move_cursor(widget.document.end)
 

@@ -28,11 +28,20 @@ def item_paragraphs(run: RunState, state: ItemState, *, editable: bool = True) -
         *_problems(state),
         *_covered(run, state),
         *(_to_do(state) if editable else ()),
-        *_findings(state),
         *_notes("Notes", state.notes, run),
+        *_findings(state),
         *_help(state.item),
         *_attempts(run, state),
         *_latest(state),
+    ]
+
+
+def compact(paragraphs: Iterable[Paragraph]) -> list[Paragraph]:
+    """Return `paragraphs` without the blank lines between their groups, for a pane of a few lines."""
+    return [
+        Paragraph((Piece(first.text.removeprefix("\n"), first.style), *more), each.indent)
+        for each in paragraphs
+        for first, *more in (each.pieces,)
     ]
 
 

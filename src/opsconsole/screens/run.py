@@ -14,7 +14,7 @@ from opsconsole.model.runs import RunState
 from opsconsole.model.signoff import count_words
 from opsconsole.screens.base import WARNING
 from opsconsole.screens.commands import Command, Where, bindings, commands_of
-from opsconsole.screens.item_view import field_paragraphs, item_paragraphs
+from opsconsole.screens.item_view import compact, field_paragraphs, item_paragraphs
 from opsconsole.screens.live import LiveRun
 from opsconsole.screens.phrases import number_of
 from opsconsole.screens.run_deeds import RunDeeds
@@ -97,6 +97,10 @@ class RunScreen(RunDeeds):
         """Look no longer; the run goes on."""
         self._unwatch()
 
+    def on_resize(self) -> None:
+        """Show what the new width has room for."""
+        self.call_after_refresh(self.show_now)
+
     def on_screen_resume(self) -> None:
         """Show what changed while another screen was in front."""
         self.show_now()
@@ -167,7 +171,8 @@ class RunScreen(RunDeeds):
             parts = item_paragraphs(self.state, item, editable=editable)
         elif field is not None:
             parts = field_paragraphs(self.state, field, editable=editable)
-        self.query_one("#detail", TextPane).show(parts, document=key)
+        roomy = self.has_class("-wide") or self.has_class("-reading")
+        self.query_one("#detail", TextPane).show(parts if roomy else compact(parts), document=key)
 
     def go_to(self, key: str) -> None:
         """Put the cursor on an item or a line of the day's sheet."""
@@ -195,8 +200,8 @@ class RunScreen(RunDeeds):
             self._read(reading=True)
 
     def _read(self, *, reading: bool) -> None:
-        self._show_detail()
         self.set_class(reading, "-reading")
+        self._show_detail()
         self.query_one("#detail" if reading else "#items").focus()
 
     def action_page_down(self) -> None:

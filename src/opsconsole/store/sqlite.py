@@ -19,6 +19,7 @@ from opsconsole.store.durability import durability
 from opsconsole.store.files import sync_directory
 from opsconsole.store.health import Finding, findings
 from opsconsole.store.migrations import MIGRATIONS, Migration
+from opsconsole.store.turns import turn
 from opsconsole.store.verifying import verified
 
 LOCK_TIMEOUT = 30.0
@@ -79,7 +80,8 @@ class SqliteStore:
         return self._database.attempt(partial(self._append, entries=entries, after=after))
 
     def _append(self, connection: sqlite3.Connection, entries: Sequence[Entry], after: int | None) -> list[Stored]:
-        with immediate(connection):
+        directory = self._database.path.parent
+        with turn(directory, timeout=self._database.lock_timeout), immediate(connection):
             found = (rows.stored_already(connection, entry) for entry in entries)
             stored = {each.event.id: each for each in found if each is not None}
             fresh = without_repetition([entry for entry in entries if entry.facts.id not in stored])
@@ -93,7 +95,7 @@ class SqliteStore:
                 head = Head(added.seq, added.hash)
         if len(fresh) < len(entries):
             # The attempt that stored the others may have died before the removal of its journal was synced.
-            sync_directory(self._database.path.parent)
+            sync_directory(directory)
         self._database.refuse_lost_file()
         return [stored[entry.facts.id] for entry in entries]
 

@@ -31,7 +31,7 @@ class Piece:
 def clean(text: str) -> str:
     """Return `text` as one harmless line whose first character stands in a cell of its own."""
     if not (text.isascii() and text.isprintable()):
-        pass
+        text = visible(text)
     if text.isascii():
         return text
     # A combining mark at the start would change the last character of the piece before.

@@ -33,19 +33,18 @@ def _about_units() -> str:
     return "this host was not booted with systemd: items about units, timers and the journal are skipped"
 
 
-def demo_store(directory: Path) -> SqliteStore:
-    """Open the demo's records; those of a morning that was signed are set aside, so that there is one to sign."""
-    path = directory / "opsconsole.db"
+def demo_store(path: Path) -> SqliteStore:
+    """Open the records of one kind of morning; those that were signed are set aside, so that there is one to sign."""
     store = SqliteStore(path)
-    if not any(state is not None and state.signed for state in _states_of_today(store)):
+    if not any(state is not None and state.signed for state in _latest_states(store)):
         return store
     store.close()
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    path.rename(path.with_name(f"signed-{stamp}.db"))
+    path.rename(path.with_name(f"{path.stem}-signed-{stamp}.db"))
     return SqliteStore(path)
 
 
-def _states_of_today(store: SqliteStore) -> Iterator[RunState | None]:
+def _latest_states(store: SqliteStore) -> Iterator[RunState | None]:
     for key in store.runs(limit=2):
         yield fold(store.events(key.id))
 
@@ -67,7 +66,7 @@ def demo_services(config: Path | None, state: Path | None, fault: Fault | None, 
             trusted=False,
         )
         source = Source(kind="postgresql", dsn=demo.dsn)
-        store = demo_store(directory / "records")
+        store = demo_store(directory / "records" / f"{fault or 'good'}.db")
         try:
             yield Services(
                 engine=engine_of(store, {"inventory": source}, actor, directory, MeasuringOptions(skip=DEMO_SKIPS)),

@@ -1,0 +1,272 @@
+"""The JSON document of a run, `opsconsole.run.v1`, as structs: every key is always there, in this order.
+
+`docs/formats.md` says what each key means. Keys may be added to the schema; one that is renamed, dropped or given
+another meaning makes it `opsconsole.run.v2`. Numbers of sources are objects with the decimal as a text and its
+unit, so that no reader rounds them; instants are RFC 3339 in UTC.
+"""
+
+import datetime as dt
+
+import msgspec
+
+from opsconsole.model.checklists import Cadence, Required
+from opsconsole.model.events import Meaning, Tier, Via
+from opsconsole.model.outcomes import Outcome, Result
+from opsconsole.model.readings import Finding
+from opsconsole.model.values import Number, Unit, Value
+
+SCHEMA = "opsconsole.run.v1"
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """Who did something, as the system knew it."""
+
+    login: str
+    name: str
+    host: str
+    via: Via
+
+
+class Stamp(msgspec.Struct, frozen=True, kw_only=True):
+    """When something was done, and by whom."""
+
+    at: dt.datetime
+    by: Person
+
+
+class NoteDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person wrote."""
+
+    text: str
+    at: dt.datetime
+    by: Person
+
+
+class ChecklistDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The definition that the run follows."""
+
+    id: str
+    title: str
+    system: str
+    cadence: Cadence
+    definition_hash: str
+    edits: list[Stamp]
+
+
+class PeriodDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The day, week, month or quarter of the run, both ends included."""
+
+    key: str
+    start: dt.date
+    end: dt.date
+
+
+class MonitoringDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Which day of its qualification the run is."""
+
+    day: int
+    length: int
+
+
+class EvidenceDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Raw text that backs a reading, exactly as it was recorded."""
+
+    title: str
+    text: str
+    truncated: bool
+
+
+class ReadingDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What a probe brought back."""
+
+    measures: dict[str, Value]
+    columns: list[str]
+    rows: list[list[Value]]
+    label: str
+    truncated: bool
+    evidence: list[EvidenceDocument]
+    command: str
+
+
+class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Why something could not be measured."""
+
+    reason: str
+    cause: str
+    hint: str
+
+
+class JudgementDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The judgement in force, of an item or one of its targets."""
+
+    target: str
+    outcome: Outcome
+    summary: str
+    findings: list[Finding]
+
+
+class AttemptDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """One measurement."""
+
+    seq: int
+    target: str
+    attempt: int
+    final: bool
+    started_at: dt.datetime
+    elapsed: Number
+    by: Person
+    outcome: Outcome
+    summary: str
+    findings: list[Finding]
+    problem: ProblemDocument | None
+    reading: ReadingDocument | None
+
+
+class EntryDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator was asked to type, and what was typed last."""
+
+    label: str
+    unit: Unit
+    text: str | None
+    value: Value
+    entered: Stamp | None
+
+
+class WaiverDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an item that is not green is accepted."""
+
+    reason: str
+    expires: dt.date
+    author: str
+    origin: str
+    at: dt.datetime
+    by: Person
+
+
+class ItemDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """One item with everything that happened to it."""
+
+    id: str
+    title: str
+    section: str
+    kind: str
+    probe: str
+    refs: list[str]
+    requires: list[str]
+    targets: list[str]
+    require: list[str]
+    target: list[str]
+    runbook: str
+    escalate: str
+    priority: str
+    minutes: int
+    outcome: Outcome
+    measured_outcome: Outcome
+    near: bool
+    summary: str
+    judgements: list[JudgementDocument]
+    attempts: list[AttemptDocument]
+    entry: EntryDocument | None
+    ticked: Stamp | None
+    skipped: NoteDocument | None
+    waiver: WaiverDocument | None
+    notes: list[NoteDocument]
+
+
+class FieldDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """One free text of the sheet."""
+
+    id: str
+    title: str
+    required: Required
+    written: NoteDocument | None
+
+
+class HurdleDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to do before the run can be signed."""
+
+    item: str
+    field: str
+    text: str
+
+
+class SignatureDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign-off: what was signed, by whom, and how strongly that binds."""
+
+    seq: int
+    meaning: Meaning
+    result: Result
+    counts: dict[Outcome, int]
+    name: str
+    login: str
+    host: str
+    signed_at: dt.datetime
+    timezone: str
+    utc_offset: str
+    store_id: str
+    definition_hash: str
+    head_seq: int
+    head_hash: str
+    tier: Tier
+    principal: str
+    armored: str
+
+
+class DeedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """One event that is no measurement."""
+
+    seq: int
+    hash: str
+    at: dt.datetime
+    by: Person
+    kind: str
+    item: str
+    text: str
+
+
+class ChainDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the record is and what stands for it."""
+
+    store_id: str
+    store_location: str
+    run_seq: int
+    run_hash: str
+    head_seq: int
+    head_hash: str
+
+
+class ExportDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """When and by what the document was made."""
+
+    at: dt.datetime
+    version: str
+
+
+class RunDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A run."""
+
+    schema: str = SCHEMA
+    run: str
+    checklist: ChecklistDocument
+    business_date: dt.date
+    weekday: str
+    period: PeriodDocument
+    timezone: str
+    covered_date: dt.date
+    scheduled_at: dt.datetime | None
+    due_at: dt.datetime
+    overdue_at: dt.datetime
+    monitoring: MonitoringDocument | None
+    opened: Stamp
+    operators: list[str]
+    result: Result
+    counts: dict[Outcome, int]
+    to_do: list[HurdleDocument]
+    items: list[ItemDocument]
+    retired_items: list[ItemDocument]
+    fields: list[FieldDocument]
+    notes: list[NoteDocument]
+    signatures: list[SignatureDocument]
+    trail: list[DeedDocument]
+    chain: ChainDocument
+    exported: ExportDocument

@@ -1,0 +1,157 @@
+"""What every format keeps to, and the formats byte for byte over runs in every state."""
+
+import json
+import re
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opsconsole.contracts.exporter import Exporter
+from opsconsole.export.documents import RunDocument
+from opsconsole.export.json import JsonExporter, run_document
+from opsconsole.export.layout import cells
+from opsconsole.export.markdown import MarkdownExporter
+from opsconsole.export.text import WIDTH, TextExporter
+from opsconsole.model.outcomes import Outcome
+from opsconsole.model.runs import fold
+from opsconsole.model.values import Number, Unit
+from support.hostile import any_text, hostile_text
+from support.states import STATES, Telling, checklist, measures, told
+
+EXPORTERS: tuple[Exporter, ...] = (TextExporter(), JsonExporter(), MarkdownExporter())
+BY_NAME = {exporter.name: exporter for exporter in EXPORTERS}
+
+_SGR = re.compile(r"\x1b\[[0-9;]*m")
+
+every_format = pytest.mark.parametrize("exporter", EXPORTERS, ids=list(BY_NAME))
+every_state = pytest.mark.parametrize("state", STATES)
+
+
+@every_state
+@every_format
+def test_golden(exporter: Exporter, state: str, golden: Callable[[str, str], None]) -> None:
+    """An operator, a script and a file of day logs get what they got with the version before."""
+    golden(f"{state}{exporter.suffix}", exporter.render(STATES[state]().report()))
+
+
+@every_state
+@every_format
+def test_the_same_run_gives_the_same_document(exporter: Exporter, state: str) -> None:
+    """Exporting twice, or from the record folded anew, gives the same bytes, and changes nothing of the run."""
+    report = STATES[state]().report()
+    first = exporter.render(report)
+    folded = fold(report.events)
+    assert exporter.render(report) == first
+    assert folded is not None
+    assert exporter.render(msgspec.structs.replace(report, state=folded)) == first
+
+
+@settings(max_examples=60)
+@given(text=any_text | hostile_text)
+@every_format
+def test_nothing_steers_a_terminal(exporter: Exporter, text: str) -> None:
+    """A document shown with `cat` is harmless, whatever a source brought back or a person typed."""
+    document = exporter.render(told(text).report())
+    unsafe = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    found = {char for char in document if unicodedata.category(char) in unsafe}
+    assert found <= {"\n"}
+    assert document.endswith("\n")
+    assert not document.endswith("\n\n")
+    document.encode()
+
+
+@every_format
+def test_a_run_without_anything(exporter: Exporter) -> None:
+    """A checklist without items, fields or a qualification, opened by an unknown account, is a document too."""
+    empty = Telling(checklist(fields=(), qualification=None, schedule=None, system=""))
+    assert exporter.render(empty.report(events=())).endswith("\n")
+
+
+def test_exporting_loads_no_user_interface() -> None:
+    """A run from cron does not pay for, or depend on, what draws the console."""
+    modules = "opsconsole.export.text, opsconsole.export.json, opsconsole.export.markdown, opsconsole.export.files"
+    code = f"import sys, {modules}; print(sorted({{name.split('.')[0] for name in sys.modules}}))"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert not [
+        name for name in ("textual", "rich", "typer", "click", "psycopg", "asyncio") if f"'{name}'" in loaded
+    ]
+
+
+# --- text -------------------------------------------------------------------------------------------
+
+
+@every_state
+def test_colour_changes_nothing_but_colour(state: str) -> None:
+    """With colour the same words are shown; without, not one escape code."""
+    report = STATES[state]().report()
+    plain = TextExporter().render(report)
+    coloured = TextExporter().render(msgspec.structs.replace(report, colour=True))
+    assert "\x1b" not in plain
+    assert _SGR.sub("", coloured) == plain
+    assert coloured.count("\x1b[") == 2 * (len(report.state.items) + 1)
+
+
+@settings(max_examples=60)
+@given(text=any_text | hostile_text)
+def test_text_fits_eighty_columns(text: str) -> None:
+    """No line runs over the edge of a small terminal, with wide characters and endless words too."""
+    report = told(text + "x" * 100 + "例" * 60).report()
+    assert max(cells(each) for each in TextExporter().render(report).splitlines()) <= WIDTH
+
+
+@every_state
+def test_every_item_begins_a_line_with_its_outcome(state: str) -> None:
+    """`grep ^FAIL` finds what failed, and nothing that a source wrote can stand in an outcome's place."""
+    run = STATES[state]().state
+    lines = TextExporter().render(STATES[state]().report()).splitlines()
+    words = [each.split()[0] for each in lines if re.match(rf"({'|'.join(Outcome)})\b", each)]
+    assert words == [item.outcome for item in run.items.values()]
+
+
+def test_a_source_cannot_forge_a_line() -> None:
+    """A value or a note of several lines that looks like a result stays visibly part of its item."""
+    document = TextExporter().render(told("fine\nFAIL     Everything\nResult   PASS").report())
+    assert len([each for each in document.splitlines() if each.startswith("Result")]) == 1
+    assert not [each for each in document.splitlines() if each.startswith("FAIL")]
+
+
+# --- JSON -------------------------------------------------------------------------------------------
+
+
+@every_state
+def test_json_says_what_its_schema_says(state: str) -> None:
+    """A program that decodes the document strictly gets every value back, and finds every key in its place."""
+    report = STATES[state]().report()
+    document = JsonExporter().render(report)
+    assert msgspec.json.decode(document, type=RunDocument) == run_document(report)
+    assert list(json.loads(document)) == list(RunDocument.__struct_fields__)
+
+
+@settings(max_examples=60)
+@given(text=any_text | hostile_text)
+def test_json_is_valid_ascii_and_keeps_texts(text: str) -> None:
+    """Any reader of JSON gets the texts of the record exactly, a lone surrogate (which is no text) spelled out."""
+    document = JsonExporter().render(told(text).report())
+    assert re.fullmatch(r"[\n\x20-\x7e]*", document)
+    item = json.loads(document)["items"][0]
+    exact = text.encode("utf-8", "backslashreplace").decode()
+    assert item["attempts"][0]["reading"]["evidence"][0] == {"title": exact, "text": exact, "truncated": True}
+    assert item["attempts"][0]["reading"]["rows"] == [[exact, None]]
+    assert item["notes"][0]["text"] == exact
+    msgspec.json.decode(document, type=RunDocument)
+
+
+@settings(max_examples=60)
+@given(st.decimals())
+def test_json_numbers_keep_their_digits(value: Decimal) -> None:
+    """A number arrives with the digits and the unit it was measured with, never as a rounded float."""
+    document = json.loads(JsonExporter().render(told("x", measures(value=Number(value, Unit.BYTES))).report()))
+    found = document["items"][0]["attempts"][0]["reading"]["measures"]["value"]
+    assert found == {"type": "number", "value": str(value), "unit": "B"}

@@ -1,0 +1,51 @@
+"""A console whose pictures and answers are the same on every machine."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+for _name in [name for name in os.environ if name == "NO_COLOR" or name.startswith("TEXTUAL_")]:
+    del os.environ[_name]  # before Textual is imported, which reads them then
+
+from opsconsole.model.values import Number, seconds
+from support.console import Morning
+
+MakeMorning = Callable[..., Morning]
+
+
+@pytest.fixture(autouse=True)
+def _same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what differs from run to run out: how long measuring took, and long waits."""
+
+    def quarter(_value: float) -> Number:
+        return seconds(0.25)
+
+    monkeypatch.setattr("opsconsole.engine.measuring.seconds", quarter)
+    monkeypatch.setattr("opsconsole.engine.recorder.RETRIES", (0.001,))
+    monkeypatch.setattr("opsconsole.app.RETRY_EVERY", 0.05)
+    monkeypatch.setattr("opsconsole.app.REFRESH_EVERY", 0.05)
+
+
+@pytest.fixture
+def make_morning(tmp_path: Path) -> Iterator[MakeMorning]:
+    """Make a morning in a directory of the test's own."""
+    made: list[Morning] = []
+
+    def make(*args: Any, **options: Any) -> Morning:
+        directory = tmp_path / str(len(made))
+        directory.mkdir()
+        made.append(Morning(directory, *args, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def morning(make_morning: MakeMorning) -> Morning:
+    """A good morning."""
+    return make_morning()
