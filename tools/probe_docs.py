@@ -4,11 +4,12 @@ import ast
 import inspect
 import textwrap
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
 from opsconsole.contracts.probe import ProbeKind
+from opsconsole.model.encoding import dec_hook
 from opsconsole.model.values import Duration, Unit
 from opsconsole.wiring.kinds import probe_kinds
 
@@ -20,7 +21,7 @@ HEAD = """\
 What measures. An item names one by `probe = "…"`, and its options stand beside the item's other keys
 (see [checklists.md](checklists.md)). This page is written from the source by `make docs`.
 
-A probe reads and never judges. Where it cannot see, it says so: the item becomes an ERROR with the cause and a hint,
+A probe reads and never judges. Where it cannot see, it says so: the item becomes an ERROR with cause and hint,
 never a pass. Every item has a `timeout` (10 s unless it says otherwise).
 """
 
@@ -45,7 +46,11 @@ def type_name(kind: Any) -> str:
     if kind in names:
         return names[kind]
     arguments = [each for each in get_args(kind) if each not in {type(None), ...}]
-    origin = getattr(kind, "__origin__", None)
+    origin = get_origin(kind)
+    if origin is Annotated:
+        return type_name(kind.__origin__)
+    if origin is Literal:
+        return " or ".join(f"`{each}`" for each in get_args(kind) if each)
     if origin in {tuple, list}:
         return f"list of {type_name(arguments[0])}"
     if origin is dict:
@@ -81,30 +86,49 @@ def unit_text(unit: Unit | None) -> str:
     return words[unit]
 
 
-def section(kind: ProbeKind, example: Any) -> str:
-    """Return one probe's part of the page; `example` are options that show its subjects."""
+def subject_rows(kind: ProbeKind) -> list[str]:
+    """Return what conditions may speak of, for each way of using the probe."""
+    rows = []
+    for title, options in EXAMPLES.get(kind.name, {"": {}}).items():
+        subjects = kind.subjects(msgspec.convert(options, kind.options, dec_hook=dec_hook))
+        if subjects is None:
+            return ["", "Conditions speak of the columns of the result, and of its measures `count` and `value`."]
+        rows += ["", f"| condition on{f', {title}' if title else ''} | is |", "|---|---|"]
+        rows += [f"| `{name}` | {unit_text(unit)} |" for name, unit in subjects.items()]
+    return rows
+
+
+def section(kind: ProbeKind) -> str:
+    """Return one probe's part of the page."""
     docs = field_docs(kind.options)
-    lines = [f"\n## {kind.name}\n", kind.summary, "", "| option | what | type | default |", "|---|---|---|---|"]
-    lines += [
-        f"| `{field.encode_name}` | {docs.get(field.name, '')} | {type_name(field.type)} | {default_text(field)} |"
-        for field in msgspec.structs.fields(kind.options)
-    ]
-    subjects = kind.subjects(example)
-    if subjects is None:
-        lines += ["", "Conditions speak of the columns of the result, and of its measures `count` and `value`."]
+    lines = [f"\n## {kind.name}\n", kind.summary, ""]
+    fields = msgspec.structs.fields(kind.options)
+    if fields:
+        lines += ["| option | what | type | default |", "|---|---|---|---|"]
     else:
-        lines += ["", "| condition on | is |", "|---|---|"]
-        lines += [f"| `{name}` | {unit_text(unit)} |" for name, unit in subjects.items()]
+        lines += ["It has no options."]
+    for field in fields:
+        said = docs.get(field.name, "").replace("|", "\\|")
+        lines.append(f"| `{field.encode_name}` | {said} | {type_name(field.type)} | {default_text(field)} |")
+    lines += subject_rows(kind)
     return "\n".join(lines) + "\n"
 
 
 def page() -> str:
     """Return the whole page."""
     kinds = probe_kinds()
-    return HEAD + "".join(section(kinds[name], EXAMPLES.get(name)) for name in sorted(kinds))
+    return HEAD + "".join(section(kinds[name]) for name in sorted(kinds))
 
 
-EXAMPLES: dict[str, Any] = {}
+EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
+    "command": {"": {"argv": ["true"]}},
+    "disk": {"one file system": {}, "all of them": {"all": True}},
+    "journal": {"": {}},
+    "sql": {"": {"source": "inventory", "query": "select 1"}},
+    "timer": {"": {"unit": "backup.timer"}},
+    "unit": {"one unit": {"unit": "backup.service"}, "failed units": {"state": "failed"}},
+}
+"""Options that show the subjects of a probe, for each way of using it."""
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")

@@ -137,7 +137,8 @@ def test_a_broken_configuration(tmp_path: Path) -> None:
 
 def test_formats(place: Installation) -> None:
     """stdout carries one format and nothing else."""
-    assert json.loads(place.run("run", "morning", "--headless", "--format", "json").out)["schema"] == "opsconsole.run.v1"
+    document = json.loads(place.run("run", "morning", "--headless", "--format", "json").out)
+    assert document["schema"] == "opsconsole.run.v1"
     assert place.run("run", "morning", "--headless", "--format", "markdown").out.startswith("# ")
     assert "PENDING  Look at the dashboard" in place.run("run", "morning", "--headless").out
 
@@ -301,7 +302,9 @@ def test_verify_names_the_first_bad_event(place: Installation) -> None:
     with sqlite3.connect(place.state / "opsconsole.db") as connection:
         for (name,) in connection.execute("select name from sqlite_master where type = 'trigger'").fetchall():
             connection.execute(f'drop trigger "{name}"')
-        connection.execute("update events set document = cast(replace(document, 'PASS', 'FAIL') as blob) where seq = 3")
+        connection.execute(
+            "update events set document = cast(replace(document, 'PASS', 'FAIL') as blob) where seq = 3"
+        )
     connection.close()
     done = place.run("verify", "--all")
     assert done.code == 1

@@ -1,4 +1,4 @@
-"""What a query brings back: every type of PostgreSQL as a value that can be judged, and never more than can be held."""
+"""What a query brings back: every type as a value that can be judged, and never more than can be held."""
 
 import datetime as dt
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from support.sql import Asking, asking
 
 @pytest.fixture(scope="module")
 def reader_dsn(postgres: Postgres) -> str:
-    """A role that may look at a small table."""
+    """Return the connection string of a role that may look at a small table."""
     database = postgres.create_database("create table few as select generate_series(1, 3) as id, 'x'::text as name")
     role = postgres.create_role()
     postgres.run(f'grant select on few to "{role}"', database)
@@ -26,7 +26,7 @@ def reader_dsn(postgres: Postgres) -> str:
 
 @pytest.fixture
 async def db(reader_dsn: str) -> AsyncIterator[Asking]:
-    """A pass over a run, with that source."""
+    """Open a pass over a run, with that source."""
     async with asking(reader_dsn) as opened:
         yield opened
 
@@ -50,7 +50,7 @@ def _moment(text: str) -> Moment:
         ("true", True),
         ("false", False),
         ("1::smallint", number(1)),
-        ("-9223372036854775808::numeric::bigint", number("-9223372036854775808")),
+        ("'-9223372036854775808'::bigint", number("-9223372036854775808")),
         ("4294967295::oid", number(4294967295)),
         ("0.1::numeric(3, 1)", number("0.1")),
         ("1.10::numeric", number("1.10")),
@@ -85,7 +85,7 @@ def _moment(text: str) -> Moment:
     ],
 )
 async def test_every_type_has_its_value(db: Asking, expression: str, value: Value) -> None:
-    """Numbers, times and texts arrive exactly, without a float on the way and whatever the server's settings are."""
+    """Numbers, times and texts arrive exactly, without a float on the way."""
     cell = await db.cell(f"select {expression} as it")
     assert cell == value
     assert type(cell) is type(value)
@@ -148,7 +148,7 @@ async def test_parameters_have_their_types(db: Asking) -> None:
     reading = await db.read(f"select {query}", now=now, target="a")
     assert reading.rows == (("date",) * 4 + ("timestamp with time zone",) * 2 + ("text",) * 4,)
     reading = await db.read(
-        "select :now as at, :scheduled - interval '1 day' as before, :business_date + 1 as next, :month || '!' as text",
+        "select :now as a, :scheduled - interval '1 day' as b, :business_date + 1 as c, :month || '!' as d",
         now=now,
         scheduled=now,
     )
@@ -287,9 +287,8 @@ async def test_too_much_text_is_cut_off(db: Asking, query: str) -> None:
 
 async def test_messages_of_the_server_are_evidence(postgres: Postgres) -> None:
     """What a function of the database warns of is shown with the item."""
-    database = postgres.create_database(
-        "create function warns() returns int language plpgsql as $$ begin raise warning 'disk nearly full'; return 1; end $$"
-    )
+    body = "begin raise warning 'disk nearly full'; return 1; end"
+    database = postgres.create_database(f"create function warns() returns int language plpgsql as $$ {body} $$")
     async with asking(postgres.dsn(database, postgres.create_role())) as opened:
         reading = await opened.read("select warns() as it")
     assert [each.title for each in reading.evidence] == ["messages of the server"]

@@ -57,8 +57,9 @@ class Parsed:
 
 
 def seen_text(children: Sequence[Token]) -> str:
-    """Return the text of a line as it is rendered; a hard break is a newline."""
-    return "".join("\n" if each.type in {"hardbreak", "softbreak"} else each.content for each in children)
+    """Return the text of a paragraph as it is rendered: only a hard break begins another line."""
+    breaks = {"hardbreak": "\n", "softbreak": " "}
+    return "".join(breaks.get(each.type, each.content) for each in children)
 
 
 def parse(document: str) -> Parsed:

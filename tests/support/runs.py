@@ -15,7 +15,7 @@ from opsconsole.model.readings import Judgement, Problem
 from opsconsole.model.runs import RunState, fold
 from opsconsole.model.values import seconds
 
-OPERATOR = Actor("avery", "Avery Example", "ops01")
+OPERATOR = Actor("operator", "Day Operator", "ops01")
 NIGHT_JOB = Actor("cron", "", "ops01")
 MORNING = dt.datetime(2026, 11, 21, 14, 0, tzinfo=dt.UTC)
 

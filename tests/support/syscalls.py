@@ -1,6 +1,7 @@
 """Lets chosen system calls of SQLite fail, or end the process, by the hook that its Unix VFS has for such tests.
 
-See xSetSystemCall in sqlite.org/c3ref/vfs.html. Needs no rights, only a Python that uses SQLite as a shared library.
+See xSetSystemCall in sqlite.org/c3ref/vfs.html. It needs no rights, only a Python that uses SQLite as a shared
+library.
 """
 
 import _sqlite3

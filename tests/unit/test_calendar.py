@@ -58,7 +58,7 @@ def test_periods(date: str, cadence: Cadence, key: str, start: str, end: str) ->
 
 @given(dates, cadences)
 def test_periods_tile_the_calendar(date: dt.date, cadence: Cadence) -> None:
-    """Every date lies in one period; periods follow each other without gap or overlap, and their names order them."""
+    """Every date lies in one period; periods follow each other without gap or overlap, ordered by their names."""
     period = period_of(date, cadence)
     assert period.start <= date <= period.end
     assert all(period_of(each, cadence) == period for each in dates_of(period))
@@ -78,7 +78,7 @@ def test_no_period_of_that_name(key: str, cadence: Cadence) -> None:
 
 @given(dates, st.times(), zones)
 def test_an_instant_is_the_wall_clock_or_the_change(date: dt.date, at: dt.time, name: str) -> None:
-    """A wall-clock time that exists is met exactly; one that the spring change skips is met after it, by its width."""
+    """A wall-clock time that exists is met exactly; one that the spring change skips is met after it."""
     at = at.replace(second=0, microsecond=0)
     where = ZoneInfo(name)
     shown = instant(date, at, where).astimezone(where)

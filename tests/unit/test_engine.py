@@ -30,7 +30,7 @@ from opsconsole.store.sqlite import SqliteStore
 from support.probes import Script, scripted_kind
 
 NOW = dt.datetime(2026, 11, 21, 14, 5, tzinfo=dt.UTC)
-OPERATOR = Actor("avery", "Avery Example", "ops01", Via.CONSOLE)
+OPERATOR = Actor("operator", "Day Operator", "ops01", Via.CONSOLE)
 FAST = Retry(times=3, delay=Duration.parse("1 ms"))
 
 
@@ -431,7 +431,7 @@ async def test_waivers_are_carried_until_they_expire(place: Place) -> None:
         state = session.state.items["bad"]
         assert state.outcome is Outcome.WAIVED
         assert state.waiver is not None
-        assert (state.waiver.author, state.waiver.body.origin) == ("Avery Example (avery)", "morning@2026-11-21")
+        assert (state.waiver.author, state.waiver.body.origin) == ("Day Operator (operator)", "morning@2026-11-21")
     place.now = NOW + dt.timedelta(days=2)
     async with place.measured(definition) as session:
         assert session.state.items["bad"].outcome is Outcome.FAIL
@@ -539,7 +539,7 @@ async def test_today(place: Place) -> None:
     view = today(engine, definition)
     assert view.standing is Standing.SIGNED
     assert view.current is not None
-    assert view.current.signed_by == "Avery Example (avery)"
+    assert view.current.signed_by == "Day Operator (operator)"
     place.now = NOW + dt.timedelta(days=1)
     assert today(engine, definition).gap is False
     place.now = NOW + dt.timedelta(days=2)

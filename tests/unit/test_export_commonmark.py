@@ -111,3 +111,8 @@ def test_columns_are_aligned_by_what_a_terminal_shows() -> None:
     assert table(("name", "n"), [("例", "1"), ("plain", "22")]) == (
         "| name  | n |\n| ----- | --- |\n| 例    | 1 |\n| plain | 22 |"
     )
+
+
+def test_a_note_of_one_column_is_no_table() -> None:
+    """GitHub makes a table of two lines of which the second is `:--`; a note that looks like it stays a note."""
+    assert quoted("a\n:--\nb") == "> a\\\n> \\:--\\\n> b"

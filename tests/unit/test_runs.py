@@ -69,7 +69,7 @@ def test_a_green_run_can_be_signed() -> None:
     assert state.counts == {Outcome.PASS: 4}
     assert state.result is Result.PASS
     assert hurdles(state) == ()
-    assert [each.login for each in state.operators] == ["avery"]
+    assert [each.login for each in state.operators] == ["operator"]
 
 
 def test_the_latest_measurement_counts_and_every_one_is_kept() -> None:

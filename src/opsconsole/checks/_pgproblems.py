@@ -44,8 +44,8 @@ def connect_error(place: Place, message: str) -> ProbeError:
     for pattern, reason, cause, hint in _CONNECTING:
         match = re.search(pattern, message)
         if match is not None:
-            named = match.groupdict()
-            return ProbeError(reason, f"{place}: {cause.format(**named)}", hint.format(**_words(place), **named))
+            words = _words(place) | match.groupdict()
+            return ProbeError(reason, f"{place}: {cause.format(**words)}", hint.format(**words))
     return ProbeError(
         "source-down",
         f"{place}: {_said(message)}",
@@ -209,7 +209,7 @@ def query_error(place: Place, role: str, error: ServerError, statement: Statemen
     """Return the problem behind a query that the server refused."""
     state = error.sqlstate
     if state == _INSUFFICIENT_PRIVILEGE:
-        return _no_permission(place, role, error)
+        return _no_permission(place, role, error, statement)
     if state == QUERY_CANCELED:
         return ProbeError(
             "failed",
@@ -253,24 +253,37 @@ def timed_out(seconds: float) -> ProbeError:
     )
 
 
-def _no_permission(place: Place, role: str, error: ServerError) -> ProbeError:
+def _no_permission(place: Place, role: str, error: ServerError, statement: Statement) -> ProbeError:
+    to = _identifier(role)
     hidden = _HIDDEN.search(error.message)
     if hidden is not None:
         table = hidden["name"].strip('"')
         return ProbeError(
             "no-permission",
             f"row-level security hides rows of {table} from {role}, so what is there cannot be said",
-            f"let it see all rows: `alter role {role} bypassrls;`, or check a view of the table's owner instead",
+            f"let it see all rows: `alter role {to} bypassrls;`, or check a view of the table's owner instead",
         )
     denied = _DENIED.search(error.message)
     if denied is None:
         return ProbeError("no-permission", f"{role}: {error.message}", error.hint or error.detail)
     kind, name = denied["kind"], denied["name"].strip('"')
+    what = _qualified(name, statement.source)
     hint = {
-        "schema": f"`grant usage on schema {name} to {role};`",
-        "function": f"`grant execute on function {name} to {role};`, if it only reads",
-    }.get(kind, f"`grant select on {name} to {role};` in database {place.database}")
+        "schema": f"`grant usage on schema {what} to {to};`",
+        "function": f"`grant execute on function {what} to {to};`, if it only reads",
+    }.get(kind, f"`grant select on {what} to {to};` in database {place.database}")
     return ProbeError("no-permission", f"{role} may not read {kind} {name}", hint)
+
+
+def _identifier(name: str) -> str:
+    """Return a name as SQL has it, quoted where it has to be."""
+    return name if re.fullmatch(r"[a-z_][a-z0-9_$]*", name) else '"' + name.replace('"', '""') + '"'
+
+
+def _qualified(name: str, query: str) -> str:
+    """Return the name of a table with its schema, which the server's message leaves out, if the query has it."""
+    schema = re.search(rf'([\w$]+|"[^"]+")\s*\.\s*"?{re.escape(name)}"?(?![\w$])', query, re.IGNORECASE)
+    return f"{schema[1]}.{_identifier(name)}" if schema else _identifier(name)
 
 
 def _at(error: ServerError, statement: Statement) -> str:

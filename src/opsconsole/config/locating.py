@@ -154,7 +154,10 @@ class _Walk:
                 index += 1
                 continue
             self.known[(*keys, index)] = self._line()
+            before = self._position
             self._value((*keys, index))
+            if self._position == before:  # no TOML: something that begins no value
+                raise IndexError
 
     def _inline_table(self, keys: _Keys) -> None:
         while True:

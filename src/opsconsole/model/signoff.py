@@ -34,9 +34,11 @@ def hurdles(state: RunState) -> tuple[Hurdle, ...]:
             found.append(Hurdle(name, "", f"{item.item.title} {what}: {advice}"))
         elif outcome is not Outcome.PASS and not _explained(item, state):
             found.append(Hurdle(name, "", f"{item.item.title} is {outcome}: {_wanted(outcome)}"))
-    for field in state.definition.fields:
-        if _required(field, state) and field.id not in state.fields:
-            found.append(Hurdle("", field.id, f"'{field.title}' is to be filled in ('none' is an answer)"))
+    found += [
+        Hurdle("", field.id, f"'{field.title}' is to be filled in ('none' is an answer)")
+        for field in state.definition.fields
+        if _required(field, state) and field.id not in state.fields
+    ]
     return tuple(found)
 
 

@@ -55,7 +55,7 @@ class Database:
             while True:
                 try:
                     return work(self._connected())
-                except sqlite3.Error as error:
+                except (sqlite3.Error, UnicodeDecodeError) as error:
                     self._disconnect()
                     if not is_busy(error) or time.monotonic() >= deadline:
                         raise explained(error, self.path) from error

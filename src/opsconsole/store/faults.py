@@ -8,6 +8,10 @@ from opsconsole.contracts.store import AlreadyOpen, AlreadySigned, Conflict, Sto
 _PRIMARY = 0xFF
 """The low byte of an extended result code is the primary one (sqlite.org/rescode.html)."""
 
+_DAMAGE_CODES = frozenset(
+    {0, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG}
+)
+
 BUSY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 
 _DAMAGED = (
@@ -60,19 +64,22 @@ def code_of(error: sqlite3.Error) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & _PRIMARY
 
 
-def is_busy(error: sqlite3.Error) -> bool:
+def is_busy(error: sqlite3.Error | UnicodeDecodeError) -> bool:
     """Return whether the same call can succeed once another connection has finished."""
-    return code_of(error) in BUSY_CODES
+    return not isinstance(error, UnicodeDecodeError) and code_of(error) in BUSY_CODES
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: sqlite3.Error | UnicodeDecodeError) -> bool:
     """Return whether the file's content is to blame; Python's own errors are of text that is no UTF-8."""
-    return code_of(error) in {0, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_MISMATCH}
+    return isinstance(error, UnicodeDecodeError) or code_of(error) in _DAMAGE_CODES
 
 
-def explained(error: sqlite3.Error, file: Path) -> StoreError:
-    """Return the error that a person is told, to be raised `from` the one SQLite gave."""
-    code = code_of(error)
+def explained(error: sqlite3.Error | UnicodeDecodeError, file: Path) -> StoreError:
+    """Return the error that a person is told, to be raised `from` the one SQLite gave.
+
+    A UnicodeDecodeError comes from a message of SQLite that quotes damaged text.
+    """
+    code = sqlite3.SQLITE_CORRUPT if isinstance(error, UnicodeDecodeError) else code_of(error)
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     detail = f" ({error}; {name})"
     if code == sqlite3.SQLITE_CONSTRAINT:

@@ -17,7 +17,7 @@ def verified(connection: sqlite3.Connection) -> Verified:
             if not walk.step(row):
                 return walk.result()
         fault = _file_fault(connection)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         if not is_damage(error):
             raise
         walk.break_off(walk.head.seq + 1, f"the file is damaged from here on: {error}")

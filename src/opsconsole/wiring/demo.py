@@ -34,7 +34,7 @@ def _about_units() -> str:
 
 
 def demo_store(path: Path) -> SqliteStore:
-    """Open the records of one kind of morning; those that were signed are set aside, so that there is one to sign."""
+    """Open the records of one kind of morning; signed ones are set aside, so that there is one to sign."""
     store = SqliteStore(path)
     if not any(state is not None and state.signed for state in _latest_states(store)):
         return store
