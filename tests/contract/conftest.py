@@ -47,6 +47,7 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
             path.write_bytes(document.encode())
             return
         assert path.exists(), f"{path} is missing; write it with --update-golden"
-        assert document.encode() == path.read_bytes(), f"{name} has changed; accept it with --update-golden"
+        kept = path.read_bytes().decode()
+        assert document == kept, f"{name} has changed; accept it with --update-golden"
 
     return compare

@@ -114,6 +114,16 @@ HOST = Checklist(
     sections=(Section("Room", (item("space", "Every file system is below 90 %", "used < 90%"),)),),
 )
 
+BY_HAND = Checklist(
+    id="by-hand",
+    title="By hand",
+    due=Due(at="08:00", timezone="America/Chicago"),
+    sections=(
+        Section("Look", tuple(Item(id=f"look-{each}", title=f"Look at {each:02}", manual=True) for each in range(15))),
+    ),
+)
+"""Items that only a person ticks."""
+
 Answer = Reading | ProbeError | Exception
 
 
@@ -262,7 +272,7 @@ class Morning:
             console=ConsoleSettings(),
         )
 
-    def app(self, terminal: Terminal = Terminal(), run: str = "") -> ConsoleApp:  # noqa: B008  immutable
+    def app(self, terminal: Terminal = Terminal(), run: str = "") -> ConsoleApp:
         """Return a console."""
         return ConsoleApp(self.services(), terminal, run)
 

@@ -4,7 +4,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from support.console import Morning
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
@@ -13,6 +12,7 @@ from opsconsole.model.runs import RunState
 from opsconsole.screens.live import LiveRun
 from opsconsole.widgets.environment import Terminal
 from opsconsole.widgets.rows import Rows
+from support.console import Morning
 
 WAIT = 20.0
 """Seconds that anything may take to show; machines that run tests are slow."""
@@ -97,7 +97,7 @@ async def driving(
     morning: Morning,
     *,
     size: tuple[int, int] = (80, 24),
-    terminal: Terminal = Terminal(),  # noqa: B008  immutable
+    terminal: Terminal = Terminal(),
     run: str = "",
 ) -> AsyncIterator[Driver]:
     """Run a console over `morning` for the length of the block."""

@@ -13,21 +13,30 @@ class Proxy:
         self.turns = 0
         """How often the client spoke after the server had: round trips, the cancel requests' included."""
         self.connections = 0
+        self.sent = bytearray()
+        """All that clients sent."""
         self._upstream = upstream
         self._delay = delay
-        self._flowing = asyncio.Event()
-        self._flowing.set()
+        self._flowing = {True: asyncio.Event(), False: asyncio.Event()}
+        """For what comes from the client, and for what comes from the server."""
+        self.thaw()
         self._writers: list[asyncio.StreamWriter] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._server_spoke = True
 
     def freeze(self) -> None:
         """Let nothing pass any more, in either direction, as a cable that was pulled."""
-        self._flowing.clear()
+        for event in self._flowing.values():
+            event.clear()
+
+    def hold_answers(self) -> None:
+        """Let nothing pass that comes from the server."""
+        self._flowing[False].clear()
 
     def thaw(self) -> None:
         """Let everything pass again."""
-        self._flowing.set()
+        for event in self._flowing.values():
+            event.set()
 
     def cut(self) -> None:
         """End all connections."""
@@ -49,10 +58,11 @@ class Proxy:
             while data := await reader.read(65536):
                 if client:
                     self.turns += self._server_spoke
+                    self.sent += data
                 self._server_spoke = not client
                 if self._delay:
                     await asyncio.sleep(self._delay)
-                await self._flowing.wait()
+                await self._flowing[client].wait()
                 writer.write(data)
                 await writer.drain()
         writer.close()

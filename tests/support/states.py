@@ -492,8 +492,9 @@ def targets() -> Telling:
         priority="high",
     )
     mirrors = item("mirrors", "Every mirror is fresh", "age < 1 h", probe="http", for_each=("north", "south"))
+    gateways = item("gateways", "Every gateway is up", "up == true", probe="http", for_each=("east", "west"))
     definition = checklist(
-        Section("Services", (services, mirrors)),
+        Section("Services", (services, mirrors, gateways)),
         id="services-weekly",
         title="Services of the week",
         cadence=Cadence.WEEKLY,
@@ -504,6 +505,7 @@ def targets() -> Telling:
     telling = Telling(definition)
     telling.measure("mirrors", measures(age=seconds(840)), target="north")
     telling.measure("mirrors", measures(age=seconds(3_400)), target="south")
+    telling.measure("gateways", measures(up=True), target="east")
     refused = Problem("failed", "connection refused", "is it running? systemctl status archive")
     for attempt in (1, 2, 3):
         telling.measure("services", problem=refused, target="archive", attempt=attempt, final=attempt == 3)

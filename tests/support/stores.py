@@ -13,9 +13,15 @@ from opsconsole.store.sqlite import SqliteStore
 KINDS = ("sqlite",)
 """The kinds that the scenarios run over."""
 
-TESTS = Path(__file__).parents[1]
+_TESTS = str(Path(__file__).parents[1])
 DEADLINE = 60.0
 """Seconds after which a process that was to end has hung."""
+
+
+def environment() -> dict[str, str]:
+    """Return an environment in which a Python of its own finds this package and whatever this one finds."""
+    paths = [_TESTS, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def open_store(kind: str, where: str) -> Store:
@@ -62,7 +68,7 @@ def writers(stores: Stores, arguments: Sequence[Sequence[str]]) -> Iterator[list
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(TESTS)},
+            env=environment(),
         )
         for each in arguments
     ]

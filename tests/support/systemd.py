@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 import pytest
 
+import opsconsole
 from opsconsole.contracts.probe import Context
 from opsconsole.model.calendar import Times, period_of
 from opsconsole.model.checklists import Cadence
@@ -28,6 +29,8 @@ from opsconsole.model.readings import Evidence, Problem, Reading
 from support.box_init import UID
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGES = Path(opsconsole.__file__).resolve().parents[1]
+"""Where the package under test was imported from; probes inside the box are to be the same."""
 UNITS = REPOSITORY / "tests/real/units"
 PROGRAMS = ("unshare", "nsenter", "setpriv", "mount", "umount", "pivot_root", "dbus-daemon", "journalctl")
 BOOT_SECONDS = 30.0
@@ -196,7 +199,8 @@ class SystemdBox:
             "uid": uid,
         }
         script = Path(__file__).with_name("probe_in_box.py")
-        done = self.run([sys.executable, "-B", str(script)], stdin=msgspec.json.encode(request))
+        python = ["env", f"PYTHONPATH={PACKAGES}", sys.executable, "-B", str(script)]
+        done = self.run(python, stdin=msgspec.json.encode(request))
         if done.returncode or done.stderr:
             raise BoxError(done.stderr.decode(errors="replace"))
         return msgspec.json.decode(done.stdout, type=Measured)
@@ -271,7 +275,7 @@ def remove_stale_cgroups(mount: Path) -> None:
 
 def _directories_to_show() -> list[str]:
     """Return what the probes need inside: this repository, the virtual environment and its interpreter."""
-    wanted = {REPOSITORY, Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()}
+    wanted = {REPOSITORY, PACKAGES, Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()}
     wanted -= {Path("/"), Path("/usr")}
     return [str(path) for path in sorted(wanted) if not any(parent in wanted for parent in path.parents)]
 

@@ -99,6 +99,16 @@ def delete_and_close_up(seq: int) -> Attack:
     )
 
 
+def delete_and_chain(seq: int) -> Attack:
+    """Remove an event, renumber those after it, and hash them anew."""
+
+    def attack(connection: sqlite3.Connection) -> None:
+        delete_and_close_up(seq)(connection)
+        chain_anew(connection)
+
+    return attack
+
+
 def swap(seq: int) -> Attack:
     """Exchange an event with the next one."""
     return lambda connection: _run(

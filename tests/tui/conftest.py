@@ -3,22 +3,24 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from opsconsole.model.values import Number, seconds
 
 for _name in [name for name in os.environ if name == "NO_COLOR" or name.startswith("TEXTUAL_")]:
     del os.environ[_name]  # before Textual is imported, which reads them then
 
-from opsconsole.model.values import Number, seconds
-from support.console import Morning
+if TYPE_CHECKING:
+    from support.console import Morning
 
-MakeMorning = Callable[..., Morning]
+MakeMorning = Callable[..., "Morning"]
 
 
 @pytest.fixture(autouse=True)
 def _same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep what differs from run to run out: how long measuring took, and long waits."""
+    """Keep out what differs from run to run, how long measuring took, and long waits."""
 
     def quarter(_value: float) -> Number:
         return seconds(0.25)
@@ -32,6 +34,8 @@ def _same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def make_morning(tmp_path: Path) -> Iterator[MakeMorning]:
     """Make a morning in a directory of the test's own."""
+    from support.console import Morning
+
     made: list[Morning] = []
 
     def make(*args: Any, **options: Any) -> Morning:
@@ -46,6 +50,6 @@ def make_morning(tmp_path: Path) -> Iterator[MakeMorning]:
 
 
 @pytest.fixture
-def morning(make_morning: MakeMorning) -> Morning:
+def morning(make_morning: MakeMorning) -> "Morning":
     """A good morning."""
     return make_morning()

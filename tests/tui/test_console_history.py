@@ -23,7 +23,7 @@ async def test_past_runs_and_one_of_them_read_only(morning: Morning) -> None:
     async with driving(morning) as driver:
         await driver.sees("Host daily")
         await driver.press("down", "h")
-        await driver.sees("Host daily · History", "2 runs", "[ ] UNSIGNED  2026-11-20", "[x] PASS      2026-11-19")
+        await driver.sees("Host daily · History", "2 runs", "[ ] UNSIGNED 2026-11-20", "[x] PASS     2026-11-19")
         await driver.sees("by cron")
         await driver.press("down", "enter")
         await driver.sees("Host daily · Thu 2026-11-19", "signed PASS")
@@ -72,7 +72,7 @@ async def test_thousands_of_runs_are_read_as_they_come_near(morning: Morning) ->
         await driver.sees("Host daily")
         first = dt.date(1999, 1, 1)
         keys = [RunKey("host-daily", (first + dt.timedelta(days)).isoformat()) for days in range(10_000)]
-        morning.store.inner.runs = lambda _checklist="", *, limit=0: keys  # type: ignore[method-assign]
+        morning.store.inner.runs = lambda _checklist="", *, limit=0: keys  # type: ignore[method-assign, assignment]
         asked.clear()
         morning.store.inner.events = counted  # type: ignore[method-assign, assignment]
         await driver.press("down", "h")

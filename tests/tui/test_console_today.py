@@ -25,8 +25,8 @@ async def test_every_checklist_with_its_state(make_morning: MakeMorning) -> None
     morning = make_morning(notices=("no systemd here",), problems=("broken.toml: 3: what is 'prob'?",))
     await _signed_day(morning, dt.date(2026, 11, 19))
     async with driving(morning) as driver:
-        await driver.sees("[ ] DUE       QBR daily monitoring  08:00 CST", "not opened yet")
-        await driver.sees("[ ] UPCOMING  Host daily", "09:00 CST", "last PASS, GAP")
+        await driver.sees("[ ] DUE      QBR daily monitoring  08:00 CST", "not opened yet")
+        await driver.sees("[ ] UPCOMING Host daily", "09:00 CST", "last PASS, GAP")
         await driver.sees("1 problem with the configuration", "broken.toml: 3: what is 'prob'?", "no systemd here")
         await driver.sees("overdue from 10:00 (America/Chicago)", "Avery Example (avery) on ops01")
         await driver.press("down")
@@ -37,9 +37,9 @@ async def test_overdue_comes_by_itself(morning: Morning, monkeypatch: pytest.Mon
     """Due turns into overdue while the console stands open."""
     monkeypatch.setattr("opsconsole.screens.today.RELOAD_EVERY", 0.05)
     async with driving(morning) as driver:
-        await driver.sees("[ ] DUE       QBR")
+        await driver.sees("[ ] DUE      QBR")
         morning.now += dt.timedelta(hours=2)
-        await driver.sees("[!] OVERDUE   QBR")
+        await driver.sees("[!] OVERDUE  QBR")
 
 
 async def test_measured_run_waits_for_its_signature(morning: Morning) -> None:
@@ -48,7 +48,7 @@ async def test_measured_run_waits_for_its_signature(morning: Morning) -> None:
         await driver.press("down", "enter")
         await driver.sees("1 pass")
         await driver.press("escape")
-        await driver.sees("[~] TO SIGN   Host daily", "1 pass")
+        await driver.sees("[~] TO SIGN  Host daily", "1 pass")
 
 
 async def test_record_that_cannot_be_read_is_said(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,4 +110,4 @@ async def test_many_checklists_scroll(make_morning: MakeMorning) -> None:
     many = tuple(msgspec.structs.replace(HOST, id=f"host-{each}", title=f"Host {each}") for each in range(40))
     async with driving(make_morning(checklists=(QBR, *many))) as driver:
         await driver.press("end")
-        await driver.sees("> [ ] UPCOMING  Host 39", "run      host-39@2026-11-21")
+        await driver.sees("> [ ] UPCOMING Host 39", "run      host-39@2026-11-21")

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from opsconsole.config.checklists import load_checklist
 from opsconsole.config.configfile import read_settings
 from opsconsole.config.diagnostics import Diagnostic

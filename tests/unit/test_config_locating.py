@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from opsconsole.config.locating import TomlLines
 
 ROOT = Path(__file__).parent.parent.parent

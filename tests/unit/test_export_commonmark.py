@@ -85,7 +85,7 @@ def test_a_table_keeps_its_shape(rows: list[list[str]]) -> None:
 @pytest.mark.parametrize("text", [*HOSTILE, HOSTILE_LINES])
 def test_github_finds_no_address_to_link(text: str) -> None:
     """Addresses are not made links by themselves, as GitHub does with `https://` and `www.` in plain text."""
-    words = inline(text)
+    words = inline(f"_www.example.org {text}")
     assert "https://" not in words
     assert "www." not in words
 

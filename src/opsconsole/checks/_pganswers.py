@@ -94,6 +94,8 @@ class Exchange:
         self.truncated = False
         self.stopped = False
         """Whether the server was asked to stop, because enough was seen."""
+        self.over = asyncio.Event()
+        """Set when nothing of it is left to come."""
         self.exposed = False
         """Whether the server was asked to stop an earlier query while this one was under way: it may be hit."""
         self.began = time.monotonic()

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _CANCEL_SECONDS = 1.0
 """How long the server has to give up a statement before the connection is given up instead."""
 
+_CANCEL_AGAIN_SECONDS = 0.05
+
 _READ_ONLY = b"BEGIN READ ONLY"
 _ROLLBACK = b"ROLLBACK"
 _SETTINGS = (
@@ -63,6 +65,7 @@ class Connection:
         self._pgconn = connection.pgconn
         self._exchanges: deque[Exchange] = deque()
         self._reader: asyncio.Task[None] | None = None
+        self._waiting: asyncio.Future[None] | None = None
         self._ending = False
         self.role = self._reported("session_authorization")
         """The role it is logged in as."""
@@ -99,8 +102,19 @@ class Connection:
         return (self._pgconn.parameter_status(name.encode()) or b"").decode("utf-8", "replace")
 
     async def aclose(self) -> None:
-        """Close it at once; whoever still waits for an answer is told that it was lost."""
-        await self._end(LostError("it was closed"))
+        """Stop what runs in the server and close; whoever still waits for an answer is told that it was lost."""
+        self._ending = True
+        exchanges = list(self._exchanges)
+        for exchange in exchanges:
+            exchange.fail(LostError("it was closed"))
+        try:
+            async with asyncio.timeout(_CANCEL_SECONDS):
+                for exchange in exchanges:
+                    await self._stop(exchange)
+        except TimeoutError:
+            pass
+        finally:
+            self._close()
 
     async def query(self, text: str, values: Sequence[str], types: Sequence[int], bounds: Bounds) -> Answer:
         """Run one query in a READ ONLY transaction that is rolled back, all of it in one round trip.
@@ -117,8 +131,7 @@ class Connection:
         try:
             return await exchange.done
         except asyncio.CancelledError:
-            if self._exchanges and self._exchanges[0] is exchange:
-                await self._end(DisplacedError())
+            await self._stop(exchange)
             raise
 
     # --- the pipeline --------------------------------------------------------------------------------
@@ -138,6 +151,7 @@ class Connection:
             pgconn.pipeline_sync()
             if pgconn.flush():
                 asyncio.get_running_loop().add_writer(pgconn.socket, self._send_rest, pgconn.socket)
+            self._wake()
         except OperationalError as error:
             raise LostError(first_line(error)) from error
 
@@ -148,6 +162,7 @@ class Connection:
         rest = 0
         with contextlib.suppress(OperationalError):
             rest = self._pgconn.flush()
+        self._wake()
         if not rest:
             asyncio.get_running_loop().remove_writer(socket)
 
@@ -160,14 +175,15 @@ class Connection:
                     await self._receive(exchange)
             except TimeoutError:
                 exchange.give_up(LateError(exchange.bounds.seconds))
-                await self._end(DisplacedError())
+                await self._give_up()
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, nobody may be left waiting for this task
                 exchange.give_up(error)
-                await self._end(DisplacedError())
+                await self._give_up()
                 return
             self._exchanges.popleft()
             exchange.settle()
+            exchange.over.set()
             if self._exchanges:
                 self._exchanges[0].began = time.monotonic()
 
@@ -220,27 +236,38 @@ class Connection:
         return result
 
     async def _readable(self) -> None:
-        """Wait until the socket has something to read."""
+        """Wait until the socket has something to read, or something may have been read from it while sending."""
         loop = asyncio.get_running_loop()
-        ready = loop.create_future()
+        self._waiting = loop.create_future()
         socket = self._pgconn.socket
-
-        def wake() -> None:
-            if not ready.done():
-                ready.set_result(None)
-
-        loop.add_reader(socket, wake)
+        loop.add_reader(socket, self._wake)
         try:
-            await ready
+            await self._waiting
         finally:
             if not self._connection.closed:
                 loop.remove_reader(socket)
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def _noticed(self, result: "PGresult") -> None:
         if self._exchanges and len(self._exchanges[0].notices) < _MAX_NOTICES:
             self._exchanges[0].notices.append(result.get_error_message("utf-8").strip())
 
     # --- giving up -----------------------------------------------------------------------------------
+
+    async def _stop(self, exchange: Exchange) -> None:
+        """Stop a query that is being answered, for a second at most; one behind others is not stopped.
+
+        Asked again and again, because a request that arrives just between two statements has no effect.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CANCEL_SECONDS):
+                while self._exchanges and self._exchanges[0] is exchange:
+                    await self._stop_statement()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(exchange.over.wait(), _CANCEL_AGAIN_SECONDS)
 
     async def _stop_statement(self) -> None:
         """Ask the server to stop the statement under way; it comes back as an error of that statement."""
@@ -251,23 +278,22 @@ class Connection:
         with contextlib.suppress(Error):
             await self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
 
-    async def _end(self, error: Exception) -> None:
-        """Stop what runs in the server and close: what is still on its way must not answer another query."""
+    async def _give_up(self) -> None:
+        """Close: what is still on its way must not answer another query. Those behind have to be sent again."""
         self._ending = True
         exchanges = list(self._exchanges)
         self._exchanges.clear()
+        for exchange in exchanges:
+            exchange.fail(DisplacedError())
+            exchange.over.set()
         try:
-            if exchanges and not self._connection.closed:
-                async with asyncio.timeout(_CANCEL_SECONDS):
-                    await self._stop_statement()
-        except TimeoutError:
-            pass
+            if not self._connection.closed:
+                await self._stop_statement()
         finally:
             self._close()
-            for exchange in exchanges:
-                exchange.fail(error)
 
     def _close(self) -> None:
+        self._ending = True
         if not self._connection.closed:
             loop = asyncio.get_running_loop()
             loop.remove_reader(self._pgconn.socket)

@@ -224,15 +224,16 @@ def _installed(kind: str) -> set[str]:
 def run_state(shown: Mapping[str, str], now: dt.datetime) -> dict[str, Value]:
     """Return how the last run of a unit went, every value None where there was none.
 
-    A service that never ran has `Result=success` and `ExecMainStatus=0` like one that ran well, and one that is
-    running at this moment still has those of before. An exit by a signal counts as 128 + its number, as in a shell.
+    A service that never ran has `Result=success` and `ExecMainStatus=0` like one that ran well, and so has one that
+    is running at this moment. An exit by a signal counts as 128 + its number, as in a shell.
     """
     started = monotonic(shown.get("ExecMainStartTimestampMonotonic", ""))
     ended = monotonic(shown.get("ExecMainExitTimestampMonotonic", ""))
-    exited = started is not None and ended is not None and ended >= started
+    exited = started is not None and ended is not None
     active, failed = shown.get("ActiveState") == "active", shown.get("ActiveState") == "failed"
     stopped = started is None and moment(shown.get("InactiveEnterTimestamp", "")) is not None
-    code = int(shown.get("ExecMainStatus") or 0)
+    status = whole(shown.get("ExecMainStatus"))
+    code = 0 if status is None else int(status.value)
     by_signal = shown.get("ExecMainCode") in _KILLED
     start_time, exit_time = (moment(shown.get(f"ExecMain{each}Timestamp", "")) for each in ("Start", "Exit"))
     return {

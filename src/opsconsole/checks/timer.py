@@ -42,8 +42,8 @@ SUBJECTS: Subjects = {
     "unit_last_exit": Unit.SECONDS,
 }
 """What is known of a timer. `next` is the time until it starts its unit, `last` the time since it did; `next_at`
-and `last_at` are the same as `HH:MM` in the checklist's zone. An inactive timer has no `next`, one that never
-elapsed no `last`. `unit_…` speaks of what it starts, as the `unit` probe does."""
+and `last_at` are the same as `HH:MM` in the checklist's zone. An inactive timer and one whose unit is running
+have no `next`, one that never elapsed no `last`. `unit_…` speaks of what it starts, as the `unit` probe does."""
 
 _PROPERTIES = (
     "ActiveState",
@@ -131,12 +131,10 @@ async def _started_unit(programs: Programs, timer: str, shown: Mapping[str, str]
 
 
 def next_elapse(shown: Mapping[str, str], now: dt.datetime) -> Moment | None:
-    """Return when an active timer elapses next, by its calendar or its intervals, whichever comes first.
+    """Return when a timer elapses next, by its calendar or its intervals, whichever comes first.
 
-    None for an inactive timer and while its unit is running: what systemd shows then is the elapse before.
+    None for an inactive timer and while its unit is running, when systemd has not set it again yet.
     """
-    if shown.get("ActiveState") != "active" or shown.get("SubState") != "waiting":
-        return None
     candidates = []
     calendar = _systemd.moment(shown.get("NextElapseUSecRealtime", ""))
     if calendar is not None:

@@ -81,7 +81,8 @@ class Decoder:
             self.report.error(place, f"must be a table such as {{ {example} = ... }}, not {kind_of(table)}")
             return None
         meant = self.unknown_keys(kind, table, keys_of(kind), place)
-        return self.build(kind, self.fields(kind, table, place, excused=meant), place)
+        values = self.fields(kind, table, place, excused=meant)
+        return self.build(kind, values, place) if table.keys() <= {*keys_of(kind)} else None
 
     def build(self, kind: type[S], values: Mapping[str, Any], place: Place) -> S | None:
         """Return a struct of decoded `values`; None where one of them is bad or a required one is not there."""
@@ -117,8 +118,8 @@ class Decoder:
             near = None if hint or self.report.full else nearest(key, sorted(known))
             meant |= {near} if near else set()
             told = f"; {hint}" if hint else guess(key, [near] if near else named or known, listed)
-            where = Place((*place.keys, key), place.item, len(place.keys) + 1)
-            self.report.error(where, f"unknown key {quoted(key)}{told}")
+            line = 0 if self.report.full else self.report.line(place.at(key))
+            self.report.error(place, f"unknown key {quoted(key)}{told}", line=line)
         return frozenset(meant)
 
     def fields(

@@ -9,7 +9,7 @@ from opsconsole.config.configfile import SourceKinds, read_settings
 from opsconsole.config.diagnostics import Diagnostic, Report, Severity
 from opsconsole.config.places import CONFIG_NAME
 from opsconsole.config.runbooks import DIRECTORY, load_runbook, runbook_path
-from opsconsole.config.textfiles import is_directory
+from opsconsole.config.textfiles import is_directory, is_file
 from opsconsole.config.tomlfiles import read_toml
 from opsconsole.contracts.probe import ProbeKind
 
@@ -66,6 +66,8 @@ class _Lint:
             self._add_directory(path)
         elif path.suffix == ".md":
             self._runbooks.append(path)
+        elif path.suffix != SUFFIX and not is_file(path):
+            self._say(path, "there is no such file or directory")
         elif path.suffix != SUFFIX:
             self._say(path, "is neither a checklist or configuration (.toml) nor a runbook (.md)")
         else:

@@ -4,6 +4,7 @@ Every value remembers where it came from, for `config show`.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class _Scalar(msgspec.Struct, frozen=True):
     def of_text(self, text: str) -> Any:
         """Return what a text from the environment would be in TOML."""
         match self.field.type:
-            case inspect.IntType() if text.strip().isdecimal():
+            case inspect.IntType() if _WHOLE.fullmatch(text.strip()):
                 return int(text)
             case inspect.BoolType():
                 return _TRUTHS.get(text.strip().lower(), text)
@@ -47,6 +48,7 @@ class _Scalar(msgspec.Struct, frozen=True):
                 return text
 
 
+_WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
 _TRUTHS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
@@ -105,6 +107,7 @@ class _Layers:
         self._values: dict[str, Any] = {}
         self._origins: dict[str, str] = {}
         self._bases: dict[str, Path] = {}
+        self._of_sources: list[Setting] = []
 
     def note(self, key: str, value: str, origin: str) -> None:
         """Remember one value for `config show`."""
@@ -137,7 +140,7 @@ class _Layers:
                 keys = ("sources", name, key)
                 given = _at(tables, keys) is not None
                 origin = f"{shown}:{report.line(Place(keys))}" if given else "default"
-                self.note(key_text(keys), str(getattr(source, key)), origin)
+                self._of_sources.append(Setting(key_text(keys), str(getattr(source, key)), origin))
         return settings.sources
 
     def of_environment(self) -> None:
@@ -181,6 +184,7 @@ class _Layers:
             if scalar.key == "store.path" and not shown and place is not None:
                 text = str(place / STORE_NAME)
             self.note(scalar.key, text or "none", self._origins[scalar.key])
+        self.settings += self._of_sources
         if place is None or any(each.severity is Severity.ERROR for each in self.diagnostics):
             return None
         return Config(

@@ -16,9 +16,9 @@ _INLINE = re.compile(
       [\\`*\[|~$]                       # escapes, code, emphasis, links, cells, strike-through, formulas
     | <(?=[A-Za-z/!?]|\Z)               # tags, comments, <https://…>; not `a < b`
     | &(?=[A-Za-z\#]|\Z)                # entities; not `a & b`
-    | _+(?![^\W_])                      # what could end emphasis; not snake_case, and not what could only begin it
+    | _++(?![^\W_])                     # what could end emphasis; not snake_case, and not what could only begin it
     | (?<=[A-Za-z]):(?=//)              # https://… is made a link by GFM
-    | (?i:(?<=\bwww))\.                 # and so is www.…
+    | (?i:(?<=www))\.                 # and so is www.…
     """,
     re.VERBOSE,
 )

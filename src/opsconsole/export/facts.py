@@ -81,6 +81,12 @@ def near(state: ItemState) -> bool:
     return state.outcome is Outcome.PASS and any(each.verdict is Verdict.NEAR for each in findings)
 
 
+def unmeasured_targets(state: ItemState) -> tuple[str, ...]:
+    """Return the targets of an item that nobody has measured yet."""
+    latest = state.latest
+    return tuple(target for target in state.item.for_each if target not in latest)
+
+
 def verdict_word(finding: Finding) -> str:
     """Return one word for what became of a condition; a broken target is only missed."""
     if finding.verdict is Verdict.BROKEN and finding.level is Level.TARGET:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from zoneinfo import ZoneInfo
 
 from opsconsole.export.commonmark import fenced, heading, inline, quoted, table
-from opsconsole.export.facts import moment, near, person, verdict_word
+from opsconsole.export.facts import moment, near, person, unmeasured_targets, verdict_word
 from opsconsole.export.layout import one_line
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Reading
@@ -25,6 +25,9 @@ def item_blocks(state: ItemState, where: ZoneInfo, level: int) -> Iterator[str]:
     yield facts([*_definition(state), *_deeds(state, where)])
     yield from _covered(state, where)
     yield from _findings(state)
+    missing = unmeasured_targets(state)
+    if missing:
+        yield f"Not measured yet: {inline(one_line(', '.join(missing)))}"
     for target, attempt in state.latest.items():
         yield from _latest(target, attempt, where, level + 1)
     yield from _attempts(state.attempts, where)

@@ -14,6 +14,7 @@ from opsconsole.export.facts import (
     period,
     person,
     telling,
+    unmeasured_targets,
     verdict_word,
     zone_of,
 )
@@ -21,7 +22,7 @@ from opsconsole.export.layout import cells, padded, wrapped
 from opsconsole.model.events import Tier
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.readings import Judgement
-from opsconsole.model.runs import Attempt, ItemState, Note, RunState, SignOff, Waiver
+from opsconsole.model.runs import ItemState, Note, RunState, SignOff, Waiver
 from opsconsole.model.signoff import count_words, hurdles
 from opsconsole.model.text import shortened, visible, visible_lines
 
@@ -32,6 +33,8 @@ _LABEL = 10
 _LONGEST = 1_000
 """Characters of one text; the other formats have all of it."""
 
+_COURSE = 6
+"""Changes of outcome that the course of the attempts tells."""
 _NEAR = "PASS ^"
 
 _COLOURS = {
@@ -120,7 +123,7 @@ def _header(report: Report) -> list[str]:
     if people:
         lines += _hanging("monitored by ", _clean(", ".join(people)), len("monitored by "))
     if state.redefinitions:
-        lines += wrapped("the checklist was edited while this run was open", WIDTH)
+        lines.append("the checklist was edited while this run was open")
     return lines
 
 
@@ -147,6 +150,7 @@ def _item(state: ItemState, where: ZoneInfo, paint: _Paint) -> list[str]:
         lines += [" " * _STATE + line for line in wrapped(summary, WIDTH - _STATE)] if summary else []
     if outcome is not Outcome.PASS or is_near:
         lines += _explained(state, where)
+    lines += _attempts(state)
     for note in state.notes:
         lines += _note(padded("note", _LABEL), note, where, _STATE)
     return lines
@@ -179,7 +183,9 @@ def _explained(state: ItemState, where: ZoneInfo) -> Iterator[str]:
         else:
             yield from _findings(judgement, summary)
             yield from _problem(state, target, summary)
-    yield from _attempts(state)
+    missing = unmeasured_targets(state)
+    if missing:
+        yield from _labelled("pending", f"{_clean(', '.join(missing))}: not measured yet", _STATE)
     if outcome in {Outcome.FAIL, Outcome.ERROR, Outcome.WARN}:
         if state.item.on_fail.runbook:
             yield from _labelled("runbook", _clean(state.item.on_fail.runbook), _STATE)
@@ -222,22 +228,22 @@ def _problem(state: ItemState, target: str, said: str) -> Iterator[str]:
 
 
 def _attempts(state: ItemState) -> Iterator[str]:
-    """Yield how often each target was tried, where that was more than once."""
-    by_target: dict[str, list[Attempt]] = {}
+    """Yield how often each target was tried, where one of the attempts was not green."""
+    by_target: dict[str, list[Outcome]] = {}
     for attempt in state.attempts:
-        by_target.setdefault(attempt.body.target, []).append(attempt)
-    for target, attempts in by_target.items():
-        if len(attempts) > 1:
+        by_target.setdefault(attempt.body.target, []).append(attempt.body.judgement.outcome)
+    for target, outcomes in by_target.items():
+        if len(outcomes) > 1 and set(outcomes) != {Outcome.PASS}:
             named = f"{_clean(target)}: " if target else ""
-            yield from _labelled("attempts", f"{named}{len(attempts)}, {_course(attempts)}", _STATE)
+            yield from _labelled("attempts", f"{named}{len(outcomes)}, {_course(outcomes)}", _STATE)
 
 
-def _course(attempts: Sequence[Attempt]) -> str:
-    """Return `ERROR twice, then PASS`: the outcomes in their order."""
-    runs = [
-        (outcome, len(list(same))) for outcome, same in groupby(each.body.judgement.outcome for each in attempts)
-    ]
-    return ", then ".join(outcome if count == 1 else f"{outcome} x{count}" for outcome, count in runs[-6:])
+def _course(outcomes: Sequence[Outcome]) -> str:
+    """Return `ERROR x2, then PASS`: the outcomes in their order, the last ones of many."""
+    runs = [(outcome, len(list(same))) for outcome, same in groupby(outcomes)]
+    words = [outcome.value if count == 1 else f"{outcome} x{count}" for outcome, count in runs]
+    left_out = "... then " if len(words) > _COURSE else ""
+    return left_out + ", then ".join(words[-_COURSE:])
 
 
 def _sheet(state: RunState) -> list[str]:

@@ -210,6 +210,10 @@ def _rounded(value: Decimal, places: int = 3) -> str:
     return shown if shown not in {"0", "-0"} else f"{value:.2g}"
 
 
+_WRITTEN_OUT = 30
+"""Digits beyond which a number is shown with an exponent: `1e999999999`, written out, would fill the memory."""
+
+
 def formatted(value: Number, scale: str = "") -> str:
     """Return `value` for reading, on the scale given (`GB`, `min` …) or the one that suits it.
 
@@ -217,6 +221,8 @@ def formatted(value: Number, scale: str = "") -> str:
     """
     if not value.value.is_finite():
         return str(value.value)
+    if value.value.adjusted() > _WRITTEN_OUT:
+        return f"{value.value:.3E}" + ("" if value.unit is Unit.COUNT else f" {value.unit}")
     if scale:
         unit, factor = _SCALES[scale]
         if unit is value.unit:

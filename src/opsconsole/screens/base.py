@@ -111,8 +111,12 @@ class ConsoleScreen(Screen[str]):
 
     def say(self, text: str, style: str = "") -> None:
         """Answer the operator; nothing once the screen is gone."""
-        if self.is_attached and self.is_mounted:
+        if not self.is_attached:
+            return
+        if self.query("#message"):
             self.message.answer(text, style)
+        else:
+            self.call_after_refresh(self.say, text, style)
 
     def go_back(self) -> bool:
         """Go back one step within the screen; return False where there is none, and the screen is to be left."""

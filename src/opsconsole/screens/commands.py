@@ -93,7 +93,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(Where.RUN, "measure_all", "m,R", "measure all", "Measure all items again", changes=True),
     Command(Where.RUN, "fill", "f", "sheet", "Fill in the next open line of the day's sheet", 8, changes=True),
     Command(Where.RUN, "note_run", "N", "note on run", "Write a note on the run as a whole", changes=True),
-    Command(Where.RUN, "resume", "o", "resume", "Go on with a past run that nobody signed"),
+    Command(Where.RUN, "resume", "o", "resume", "Go on with a past run that nobody signed", 1),
     Command(Where.RUN, "sign_off", "g", "sign", "See what is signed, and sign it", 7),
     Command(Where.RUN, "read", "", "read", "Read the whole detail; Esc goes back to the list", shown="Enter"),
     Command(Where.RUN, "filter", "exclamation_mark", "not green", "Show only what is not green, or everything", 9),

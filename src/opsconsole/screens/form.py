@@ -60,9 +60,8 @@ class OneLine(Input):
         self.cursor_blink = False
 
     def _on_paste(self, event: events.Paste) -> None:
-        """Take the first line of what is pasted, harmless."""
+        """Make harmless what Input is going to take."""
         event.text = harmless(event.text)
-        super()._on_paste(event)
 
 
 class ManyLines(TextArea):
@@ -88,13 +87,10 @@ class ManyLines(TextArea):
                 self.post_message(self.Submitted())
             else:
                 self.insert("\n")
-            return
-        await super()._on_key(event)
 
     async def _on_paste(self, event: events.Paste) -> None:
-        """Take what is pasted, harmless."""
+        """Make harmless what TextArea is going to take."""
         event.text = harmless(event.text)
-        await super()._on_paste(event)
 
 
 def harmless(text: str) -> str:

@@ -47,7 +47,7 @@ def compact(paragraphs: Iterable[Paragraph]) -> list[Paragraph]:
 
 def _answer(state: ItemState) -> Paragraph:
     mark = mark_of(state)
-    summary = state.summary
+    summary = "" if state.outcome is Outcome.PASS and state.ticked is not None else state.summary
     return Paragraph(
         (
             Piece(f"{mark.glyph} {mark.word.rstrip()}", mark.style),

@@ -10,6 +10,10 @@ WORD_WIDTH = 8
 """Cells of the word after a glyph, so that what follows is aligned."""
 
 
+STANDING_WIDTH = 9
+"""The same for words like UPCOMING, of whole runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """A glyph, a word, and the style of both."""
@@ -18,9 +22,9 @@ class Mark:
     word: str
     style: str = ""
 
-    def piece(self) -> Piece:
+    def piece(self, width: int = WORD_WIDTH) -> Piece:
         """Return glyph and word, padded to a column."""
-        return Piece(f"{self.glyph} {self.word:<{WORD_WIDTH}}", self.style)
+        return Piece(f"{self.glyph} {self.word:<{width}}", self.style)
 
 
 OUTCOMES = {

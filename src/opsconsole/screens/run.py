@@ -171,8 +171,10 @@ class RunScreen(RunDeeds):
             parts = item_paragraphs(self.state, item, editable=editable)
         elif field is not None:
             parts = field_paragraphs(self.state, field, editable=editable)
-        roomy = self.has_class("-wide") or self.has_class("-reading")
-        self.query_one("#detail", TextPane).show(parts if roomy else compact(parts), document=key)
+        reading = self.has_class("-reading")
+        shown = parts if reading or self.has_class("-wide") else compact(parts)
+        # Each way of reading begins at the top.
+        self.query_one("#detail", TextPane).show(shown, document=f"{key} in full" if reading else key)
 
     def go_to(self, key: str) -> None:
         """Put the cursor on an item or a line of the day's sheet."""

@@ -118,7 +118,8 @@ class SignOffScreen(ConsoleScreen):
         self._show()
         if found:
             more = f" and {len(found) - 3} more" if len(found) > 3 else ""  # noqa: PLR2004 - a message has three lines
-            self.say(f"{how}: {'; '.join(found[:3])}{more}. Look again before you sign", WARNING)
+            text = f"{how}: {'; '.join(found[:3])}{more}. Look again before you sign"
+            self.message.show_notice((Piece(text, WARNING),))
 
     # --- keys --------------------------------------------------------------------------------------
 
@@ -160,6 +161,7 @@ class SignOffScreen(ConsoleScreen):
         except Conflict as error:
             self._show_difference("somebody else changed the run just now")
             raise ActionRefused(f"not signed: {error}") from error
+        self.message.show_notice(())
         self._show()
         return "Signed. x writes the day log, Esc goes back"
 

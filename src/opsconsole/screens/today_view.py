@@ -11,7 +11,7 @@ from opsconsole.model.checklists import Checklist
 from opsconsole.model.outcomes import UNMEASURED, Result
 from opsconsole.model.signoff import count_words
 from opsconsole.model.text import visible
-from opsconsole.screens.marks import Mark
+from opsconsole.screens.marks import STANDING_WIDTH, Mark
 from opsconsole.screens.phrases import day, due, minute_near, moment, number_of, padded, zone_of
 from opsconsole.widgets.evidence import Paragraph
 from opsconsole.widgets.pieces import Piece
@@ -55,19 +55,27 @@ def today_rows(
     """
     titles = [visible(each.title) for each in checklists.values()]
     column = min(_TITLE_AT_MOST, max(map(cell_len, titles), default=0))
+    dues = {
+        name: due(each.times.due_at, now, zone_of(each.times))
+        for name, each in known.items()
+        if isinstance(each, Today)
+    }
+    width = max(map(len, dues.values()), default=0)
     return [
-        _row(name, padded(title, column), known.get(name), now)
+        _row(name, padded(title, column), known.get(name), dues.get(name, "").ljust(width))
         for name, title in zip(checklists, titles, strict=True)
     ]
 
 
-def _row(name: str, title: str, today: Today | str | None, now: dt.datetime) -> Row:
+def _row(name: str, title: str, today: Today | str | None, due_at: str) -> Row:
     if today is None:
-        return Row(name, (_READING.piece(), Piece(title)))
+        return Row(name, (_READING.piece(STANDING_WIDTH), Piece(title)))
     if isinstance(today, str):
-        return Row(name, (Mark("[?]", "ERROR", "bold $error").piece(), Piece(title), Piece(f"  {today}", "dim")))
-    due_at = due(today.times.due_at, now, zone_of(today.times))
-    left = (mark_of(today).piece(), Piece(" "), Piece(title), Piece(f"  {due_at:<13}  "), Piece(progress(today)))
+        return Row(
+            name,
+            (Mark("[?]", "ERROR", "bold $error").piece(STANDING_WIDTH), Piece(title), Piece(f"  {today}", "dim")),
+        )
+    left = (mark_of(today).piece(STANDING_WIDTH), Piece(title), Piece(f"  {due_at}  "), Piece(progress(today)))
     return Row(name, left, (Piece(last_result(today), "dim"),))
 
 
@@ -78,7 +86,7 @@ def progress(today: Today) -> str:
         return "not opened yet"
     if current.signed_at is not None:
         at = minute_near(current.signed_at, today.times.business_date, zone_of(today.times))
-        return f"signed {at} by {current.signed_by}"
+        return f"{count_words(current.counts)}, signed {at}"
     return count_words(current.counts)
 
 

@@ -37,7 +37,7 @@ class Database:
         self.path = path.absolute()
         self.settings = settings
         self.lock_timeout = lock_timeout
-        self._migrations = tuple(migrations)
+        self.migrations = tuple(migrations)
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
@@ -96,7 +96,7 @@ class Database:
         identity = files.identity(self.path)
         connection = connect(self.path, lock_timeout=self.lock_timeout)
         try:
-            bring_up_to_date(connection, self.path, self._migrations, lock_timeout=self.lock_timeout)
+            bring_up_to_date(connection, self.path, self.migrations, lock_timeout=self.lock_timeout)
             make_durable(connection, self.path, self.settings)
             self._recognise(connection)
         except BaseException:

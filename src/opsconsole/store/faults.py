@@ -79,9 +79,11 @@ def explained(error: sqlite3.Error | UnicodeDecodeError, file: Path) -> StoreErr
 
     A UnicodeDecodeError comes from a message of SQLite that quotes damaged text.
     """
-    code = sqlite3.SQLITE_CORRUPT if isinstance(error, UnicodeDecodeError) else code_of(error)
-    name = getattr(error, "sqlite_errorname", type(error).__name__)
-    detail = f" ({error}; {name})"
+    if isinstance(error, UnicodeDecodeError):
+        code, detail = sqlite3.SQLITE_CORRUPT, ""
+    else:
+        code = code_of(error)
+        detail = f" ({error}; {getattr(error, 'sqlite_errorname', type(error).__name__)})"
     if code == sqlite3.SQLITE_CONSTRAINT:
         return _refusal(str(error), detail)
     if code in _FOR_NOW:

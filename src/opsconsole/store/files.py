@@ -1,5 +1,6 @@
 """The database file and its directory: made for one account only, and refused where another could reach in."""
 
+import contextlib
 import errno
 import os
 import pwd
@@ -83,6 +84,8 @@ def _make_directories(directory: Path) -> None:
         directory = directory.parent
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
+        with contextlib.suppress(PermissionError):  # the first one above may not be readable
+            sync_directory(each.parent)
 
 
 def _check_directory(directory: Path) -> None:

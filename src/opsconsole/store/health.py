@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from opsconsole.model.outcomes import Outcome
 from opsconsole.store.durability import Durability
 from opsconsole.store.filesystems import file_system_of
-from opsconsole.store.migrations import expected_schema, schema_of
+from opsconsole.store.migrations import Migration, schema_fault
 
 _MIB = 2**20
 _LOW, _TOO_LOW = 200 * _MIB, 20 * _MIB
@@ -25,28 +26,18 @@ class Finding(msgspec.Struct, frozen=True):
     hint: str = ""
 
 
-def findings(connection: sqlite3.Connection, path: Path, settings: Durability) -> list[Finding]:
+def findings(
+    connection: sqlite3.Connection, path: Path, settings: Durability, migrations: Sequence[Migration]
+) -> list[Finding]:
     """Return everything that was looked at, in a fixed order; raises sqlite3.Error where nothing can be read."""
     return [
         _integrity(connection),
-        _schema(connection),
+        _schema(connection, migrations),
         _space(path.parent),
         _file_system(path.parent),
         _permissions(path),
         _journal(connection, settings),
     ]
-
-
-def schema_fault(connection: sqlite3.Connection) -> str:
-    """Return which table, index or trigger is missing, changed or added; nothing where all is as it was made."""
-    expected, found = expected_schema(), schema_of(connection)
-    for name, sql in expected.items():
-        if name not in found:
-            return f"'{name}', which guards the record, was removed"
-        if found[name] != sql:
-            return f"'{name}', which guards the record, was changed"
-    added = sorted(set(found) - set(expected))
-    return f"'{added[0]}' was added by somebody else" if added else ""
 
 
 def _integrity(connection: sqlite3.Connection) -> Finding:
@@ -56,8 +47,8 @@ def _integrity(connection: sqlite3.Connection) -> Finding:
     return Finding(Outcome.FAIL, "integrity", "; ".join(problems), "Keep the file, and put a backup in its place")
 
 
-def _schema(connection: sqlite3.Connection) -> Finding:
-    fault = schema_fault(connection)
+def _schema(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> Finding:
+    fault = schema_fault(connection, migrations)
     if not fault:
         return Finding(Outcome.PASS, "guards", "every trigger and index is as it was made")
     return Finding(Outcome.FAIL, "guards", fault, "Check the record: opsconsole verify --all; see who did it")

@@ -1,7 +1,9 @@
 """The versions of the SQLite schema, and how a file comes from one to the next: wholly, or not at all."""
 
 import datetime as dt
+import glob
 import hashlib
+import itertools
 import sqlite3
 import uuid
 from collections.abc import Sequence
@@ -70,38 +72,70 @@ def bring_up_to_date(
         if version == newest:  # somebody else was faster
             return None
         backup = None
-        if version:
-            backup = _backup_name(path, version)
-            copy_database(path, backup, lock_timeout=lock_timeout)
-        before = _fingerprint(connection) if version else ""
-        for migration in migrations:
-            if migration.version > version:
-                for statement in migration.statements:
-                    connection.execute(statement)
-        if version and _fingerprint(connection) != before:
-            raise StoreError(
-                f"bringing {path} from schema {version} to {newest} would change its events; it was left as it is",
-                "This is a mistake in opsconsole; stay with the version you had",
-            )
         if not version:
+            _apply(connection, migrations, version)
             _give_birth(connection)
-        connection.execute(f"PRAGMA user_version = {newest}")
+            return None
+        backup = _backup_name(path, version)
+        _sweep(path)
+        copy_database(path, backup, lock_timeout=lock_timeout)
+        try:
+            _apply_faithfully(connection, migrations, version)
+        except BaseException:
+            backup.unlink(missing_ok=True)  # or each further attempt would leave another copy of an unchanged file
+            raise
     return backup
 
 
-def expected_schema(migrations: Sequence[Migration] = MIGRATIONS) -> dict[str, str]:
+def _apply_faithfully(connection: sqlite3.Connection, migrations: Sequence[Migration], version: int) -> None:
+    before = _fingerprint(connection)
+    _apply(connection, migrations, version)
+    if _fingerprint(connection) != before:
+        raise StoreError(
+            f"the upgrade of the record from schema {version} would change its events; it was left as it is",
+            "This is a mistake in opsconsole; stay with the version you had",
+        )
+
+
+def _apply(connection: sqlite3.Connection, migrations: Sequence[Migration], version: int) -> None:
+    for migration in migrations:
+        if migration.version > version:
+            for statement in migration.statements:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {migration.version}")
+
+
+def _sweep(path: Path) -> None:
+    """Remove unfinished backups of attempts that were killed; nobody else makes one while the file is locked."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.v*.partial*"):
+        leftover.unlink(missing_ok=True)
+
+
+def schema_fault(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> str:
+    """Return which table, index or trigger is missing, changed or added; nothing where all is as it was made."""
+    expected, found = _expected_schema(migrations), _schema_of(connection)
+    for name, sql in expected.items():
+        if name not in found:
+            return f"'{name}', which guards the record, was removed"
+        if found[name] != sql:
+            return f"'{name}', which guards the record, was changed"
+    added = sorted(set(found) - set(expected))
+    return f"'{added[0]}' was added by somebody else" if added else ""
+
+
+def _expected_schema(migrations: Sequence[Migration]) -> dict[str, str]:
     """Return the SQL of every table, index and trigger that a file of the newest version has, by name."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:
         for migration in migrations:
             for statement in migration.statements:
                 connection.execute(statement)
-        return schema_of(connection)
+        return _schema_of(connection)
     finally:
         connection.close()
 
 
-def schema_of(connection: sqlite3.Connection) -> dict[str, str]:
+def _schema_of(connection: sqlite3.Connection) -> dict[str, str]:
     """Return the SQL of every table, index and trigger of a database, by name."""
     return dict(connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"))
 
@@ -110,7 +144,7 @@ def _version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
     """Return the version of the schema, 0 for an empty file; raise StoreError for one that is not to be touched."""
     ((application,),) = connection.execute("PRAGMA application_id")
     ((version,),) = connection.execute("PRAGMA user_version")
-    empty = not schema_of(connection)
+    empty = not _schema_of(connection)
     if application == 0 and version == 0 and empty:
         return 0
     if application != APPLICATION_ID:
@@ -138,7 +172,8 @@ def _give_birth(connection: sqlite3.Connection) -> None:
 def _backup_name(path: Path, version: int) -> Path:
     stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
     name = f"{path.name}.v{version}-{stamp}"
-    candidates = (path.with_name(f"{name}{suffix}.backup") for suffix in ("", *(f"-{n}" for n in range(2, 100))))
+    suffixes = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    candidates = (path.with_name(f"{name}{suffix}.backup") for suffix in suffixes)
     return next(each for each in candidates if not each.exists())
 
 

@@ -142,7 +142,7 @@ class SqliteStore:
 
         A tail that was cut off leaves a chain that is sound in itself: see `holds`.
         """
-        return self._database.attempt(verified)
+        return self._database.attempt(partial(verified, migrations=self._database.migrations))
 
     def holds(self, head: Head) -> bool:
         """Return whether the chain has this link: for heads that were noted elsewhere.
@@ -154,7 +154,10 @@ class SqliteStore:
 
     def health(self) -> list[Finding]:
         """Return what `doctor` tells about the file and its surroundings."""
-        return self._database.attempt(partial(findings, path=self._database.path, settings=self._database.settings))
+        database = self._database
+        return database.attempt(
+            partial(findings, path=database.path, settings=database.settings, migrations=database.migrations)
+        )
 
     def backup_to(self, target: Path) -> Head:
         """Write a checked copy of the record to the new file `target`; return the end of its chain."""

@@ -1,0 +1,97 @@
+"""Runs commands beside each other, in turns, so that what disturbs the machine disturbs all of them."""
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one run of a command took."""
+
+    wall: float
+    """Seconds from before the fork to after the wait."""
+    cpu: float
+    """Seconds of processor, user and system, of the process and of its children that it waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A command, made anew for each run."""
+
+    name: str
+    prepared: Callable[[], Sequence[str]]
+    """Makes ready what a run uses up, off the clock, and returns the argv."""
+    environment: Mapping[str, str]
+    accepted: frozenset[int] = frozenset({0})
+    """Exit statuses that mean it did its work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Pairwise ratios of two contestants: those of the runs that were made right after each other."""
+
+    median: float
+    least: float
+    greatest: float
+
+    @classmethod
+    def of(cls, ours: Sequence[float], theirs: Sequence[float]) -> "Ratio":
+        """Return how many times as much `ours` are, pair by pair."""
+        ratios = sorted(one / other for one, other in zip(ours, theirs, strict=True))
+        return cls(statistics.median(ratios), ratios[0], ratios[-1])
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({self.least:.2f}–{self.greatest:.2f})"
+
+
+class CommandFailed(Exception):
+    """A command did not do what is measured, so that its time means nothing."""
+
+
+def timed(contestant: Contestant) -> Sample:
+    """Run a command to its end with its output thrown away; raises CommandFailed where it fails."""
+    argv = contestant.prepared()
+    with Path(os.devnull).open("r+b") as nowhere:
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            argv, stdin=nowhere, stdout=nowhere, stderr=nowhere, env=dict(contestant.environment)
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in contestant.accepted:
+        raise CommandFailed(f"exit status {process.returncode}: {' '.join(argv)}")
+    return Sample(wall, used.ru_utime + used.ru_stime)
+
+
+_Result = TypeVar("_Result")
+
+
+def in_turns(takers: Sequence[Callable[[], _Result]], rounds: int, warmups: int = 1) -> list[list[_Result]]:
+    """Return `rounds` results of each taker; every round asks all of them, each time beginning with another."""
+    results: list[list[_Result]] = [[] for _ in takers]
+    for number in range(-warmups, rounds):
+        for step in range(len(takers)):
+            at = (number + step) % len(takers)
+            result = takers[at]()
+            if number >= 0:
+                results[at].append(result)
+    return results
+
+
+def race(contestants: Sequence[Contestant], rounds: int, warmups: int = 2) -> list[list[Sample]]:
+    """Return the samples of each contestant, run in turns."""
+
+    return in_turns([partial(timed, each) for each in contestants], rounds, warmups)
+
+
+def milliseconds(seconds: Sequence[float]) -> str:
+    """Return the median in milliseconds."""
+    return f"{statistics.median(seconds) * 1000:.0f} ms"

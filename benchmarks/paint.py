@@ -1,0 +1,64 @@
+"""The first paint of the console, against an application of Textual's that shows one line."""
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from benchmarks.comparing import Ratio, in_turns, milliseconds
+from benchmarks.tables import Table, reached
+from benchmarks.terminal import Start, program_environment, started
+from benchmarks.workshop import Workshop, shipped
+
+BARE_APP = Path(__file__).with_name("peers") / "bare_app.py"
+CHECKLISTS = ("qbr-daily", "host-daily")
+SIZES = ((80, 24), (200, 50))
+LIMIT = 1.3
+HEAD = ("terminal", "moment", "ratio", "console", "bare application", "target")
+_FIRST = "QBR daily monitoring"
+_LAST = "quit"
+_KNOWN = "not opened yet"
+
+
+def measure(workshop: Workshop, rounds: int) -> Table:
+    """Return the table."""
+    installation = workshop.installation("paint", {name: shipped(name) for name in CHECKLISTS})
+    before = installation.yesterday("qbr-daily")
+    env = program_environment(workshop.directory)
+
+    def console(cols: int, rows: int) -> Start:
+        argv = installation.command(installation.fresh_state(before))
+        return started(argv, env, cols, rows, (_FIRST, _LAST, _KNOWN))
+
+    def bare(cols: int, rows: int) -> Start:
+        return started([sys.executable, str(BARE_APP)], env, cols, rows, (_FIRST,))
+
+    rows: list[tuple[str, ...]] = []
+    for size in SIZES:
+        takers: list[Callable[[], Start]] = [partial(console, *size), partial(bare, *size)]
+        ours, theirs = in_turns(takers, rounds, warmups=1)
+        rows += _rows(size, ours, theirs)
+    about = (
+        f"{rounds} rounds in turns after 1 to warm up, for each size. A moment is counted from before the fork; the "
+        f"first frame is there when the name of the checklist and the keys are on the screen, for the bare "
+        f"application its one line."
+    )
+    return Table("paint", HEAD, rows, about)
+
+
+def _rows(size: tuple[int, int], ours: list[Start], theirs: list[Start]) -> list[tuple[str, ...]]:
+    bare = [start.shown[0] for start in theirs]
+    frame = [max(start.shown[:2]) for start in ours]
+    known = [start.shown[2] for start in ours]
+    moments = (
+        ("first byte (the console's says that it is starting)", [each.first_byte for each in ours], None),
+        ("first frame", frame, LIMIT),
+        ("first frame, and where the checklists stand", known, None),
+    )
+    rows = []
+    for name, times, limit in moments:
+        against = [each.first_byte for each in theirs] if name.startswith("first byte") else bare
+        ratio = Ratio.of(times, against)
+        target = reached(ratio.median, limit) if limit is not None else ""
+        rows.append((f"{size[0]}×{size[1]}", name, str(ratio), milliseconds(times), milliseconds(against), target))
+    return rows

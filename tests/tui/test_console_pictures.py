@@ -1,0 +1,220 @@
+"""How every screen looks, at 80x24 and at 120x40. `pytest --snapshot-update` renews the pictures; look at them."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from textual.pilot import Pilot
+
+from opsconsole.model.events import Statement
+from opsconsole.screens import signoff_view
+from opsconsole.widgets.evidence import Paragraph
+from support.console import CRON, HOST, Morning, bad, good
+from support.driving import Driver
+
+from .conftest import MakeMorning
+
+Steps = Callable[[Driver], Awaitable[None]]
+SIZES = ((80, 24), (120, 40))
+
+
+@pytest.fixture(autouse=True)
+def _plain_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Show the same hashes and ids in every run."""
+    bound = signoff_view._bound
+
+    def steady(statement: Statement) -> Iterator[Paragraph]:
+        plain = {"head_seq": 9, "head_hash": "5a" * 32, "definition_hash": "c3" * 32, "store_id": "0" * 36}
+        return bound(msgspec.structs.replace(statement, **plain))
+
+    monkeypatch.setattr(signoff_view, "_bound", steady)
+
+
+async def today(driver: Driver) -> None:
+    """What an operator sees first."""
+    await driver.sees("last PASS, GAP", "not opened yet")
+
+
+async def opened(driver: Driver) -> None:
+    """A run that was just measured."""
+    await driver.open_run()
+
+
+async def measuring(driver: Driver) -> None:
+    """A run that is being measured."""
+    driver.morning.told.hold = asyncio.Event()
+    await driver.press("enter")
+    await driver.sees("measuring: 0 of 6 done", "[.] READING")
+
+
+async def reading(driver: Driver) -> None:
+    """The detail of a failed item in full."""
+    await opened(driver)
+    await driver.press("enter")
+    await driver.sees("NinjaOne")
+
+
+async def not_green(driver: Driver) -> None:
+    """Only what is not green."""
+    await opened(driver)
+    await driver.press("exclamation_mark")
+    await driver.sees("not green only")
+
+
+async def note(driver: Driver) -> None:
+    """A note being written."""
+    await opened(driver)
+    await driver.press("n")
+    await driver.type("The vendor knows, ticket 4711")
+    await driver.press("ctrl+j")
+    await driver.type("They call back at ten")
+
+
+async def waive(driver: Driver) -> None:
+    """A waiver with a wrong date."""
+    await opened(driver)
+    await driver.press("w")
+    await driver.type("accepted by L2")
+    await driver.press("tab", *"x", "enter")
+    await driver.sees("is no date")
+
+
+async def unsaved(driver: Driver) -> None:
+    """A tick that could not be saved."""
+    await opened(driver)
+    await driver.go("dashboard")
+    driver.morning.store.broken = True
+    await driver.press("space")
+    await driver.sees("1 action NOT SAVED")
+
+
+async def hurdles(driver: Driver) -> None:
+    """What stands in the way of the sign-off."""
+    await opened(driver)
+    await driver.press("g")
+    await driver.sees("6 things to do")
+
+
+async def explained(driver: Driver) -> None:
+    """A bad morning in which every item that is not green is explained."""
+    await opened(driver)
+    session = driver.live.session
+    await session.note("collectors", "The vendor knows, ticket 4711")
+    await session.waive("journal", "no rights on the journal yet", dt.date(2026, 11, 30))
+    await session.skip("metrics", "counted by hand today")
+    await session.enter("tickets", "413")
+    await session.tick("dashboard")
+    await session.fill("issues", "ConnectWise was slow")
+    await driver.sees("1 waived")
+
+
+async def ready(driver: Driver) -> None:
+    """What is signed, before it is."""
+    await explained(driver)
+    await driver.press("g")
+    await driver.sees("ready: S signs")
+
+
+async def signed(driver: Driver) -> None:
+    """A signed run."""
+    await ready(driver)
+    await driver.press("S")
+    await driver.sees("Signed. x")
+    await driver.press("escape")
+    await driver.sees("signed FAIL")
+
+
+async def history(driver: Driver) -> None:
+    """Past runs."""
+    await driver.sees("Host daily")
+    await driver.press("down", "h")
+    await driver.sees("2 runs", "by cron")
+
+
+async def past(driver: Driver) -> None:
+    """A past run, read only."""
+    await history(driver)
+    await driver.press("enter")
+    await driver.sees("read only")
+
+
+async def runbook(driver: Driver) -> None:
+    """A runbook."""
+    await opened(driver)
+    await driver.press("b")
+    await driver.sees("Runbook")
+
+
+async def help_(driver: Driver) -> None:
+    """The help."""
+    await opened(driver)
+    await driver.press("question_mark")
+    await driver.sees("Keys on a run")
+
+
+async def palette(driver: Driver) -> None:
+    """The palette."""
+    await opened(driver)
+    await driver.press("ctrl+p")
+    await driver.type("note")
+    await driver.sees_no("Take a skip")
+
+
+SCENES: dict[str, tuple[Callable[[], Any], Steps]] = {
+    "today": (good, today),
+    "run-good": (good, opened),
+    "run-bad": (bad, opened),
+    "run-measuring": (good, measuring),
+    "run-reading": (bad, reading),
+    "run-not-green": (bad, not_green),
+    "run-unsaved": (good, unsaved),
+    "run-signed": (bad, signed),
+    "form-note": (bad, note),
+    "form-waive": (bad, waive),
+    "signoff-hurdles": (bad, hurdles),
+    "signoff-ready": (bad, ready),
+    "history": (good, history),
+    "history-past": (good, past),
+    "runbook": (bad, runbook),
+    "help": (good, help_),
+    "palette": (good, palette),
+}
+
+
+async def _earlier(morning: Morning) -> None:
+    """Leave two runs of other days: one signed, one not."""
+    engine = morning.engine(CRON)
+    for day, sign in ((18, True), (20, False)):
+        session = await engine.open(HOST, dt.date(2026, 11, day))
+        await engine.measure(session)
+        if sign:
+            await session.sign(session.statement())
+        await session.aclose()
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("scene", SCENES)
+def test_looks(
+    make_morning: MakeMorning,
+    snap_compare: Callable[..., bool],
+    scene: str,
+    size: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The screen looks as it was accepted."""
+    monkeypatch.setattr("opsconsole.app.RETRY_EVERY", 60.0)
+    answers, steps = SCENES[scene]
+    problems = ("checklists/broken.toml: line 3: 'prob' is no key of an item; did you mean 'probe'?",)
+    notices = ("this host was not booted with systemd: items about units, timers and the journal are skipped",)
+    morning = make_morning(answers(), notices=notices, problems=problems)
+    asyncio.run(_earlier(morning))
+    app = morning.app()
+
+    async def before(pilot: Pilot[None]) -> None:
+        await steps(Driver(morning, app, pilot))
+        await pilot.pause(0.2)
+
+    assert snap_compare(app, terminal_size=size, run_before=before)

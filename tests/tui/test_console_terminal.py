@@ -1,0 +1,127 @@
+"""The console on a terminal: what crosses the line, without colours, without UTF-8, and when the line drops."""
+
+import re
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from opsconsole.model.events import Ticked
+from opsconsole.store.sqlite import SqliteStore
+from support.ptys import Pty
+
+_TESTS = Path(__file__).resolve().parents[1]
+_SGR = re.compile(rb"\x1b\[([0-9;]*)m")
+
+TICK_BUDGET = 400
+"""Bytes of a tick: its row, its detail, the counts, and the message; the row alone is 200."""
+CURSOR_BUDGET = 1_000
+"""Bytes of a move of the cursor with the detail of another item, at 80x24."""
+
+
+def console(directory: Path, *options: str, env: Mapping[str, str | None] | None = None) -> Pty:
+    """Start a console over told probes."""
+    directory.mkdir(exist_ok=True)
+    argv = [sys.executable, "-m", "support.console_main", str(directory), *options]
+    return Pty(argv, env={"PYTHONPATH": str(_TESTS), **(env or {})})
+
+
+def opened(pty: Pty) -> None:
+    """Open the first run and wait until it is measured."""
+    pty.wait_for("DUE")
+    pty.send("\r")
+    pty.wait_for("2 pending")
+    pty.settle()
+
+
+def _cost(pty: Pty, keys: str) -> int:
+    before = len(pty.output)
+    pty.send(keys)
+    pty.settle()
+    return len(pty.output) - before
+
+
+def test_stands_still_and_moves_little(tmp_path: Path) -> None:
+    """Nothing is sent while nothing happens, however often the console looks; keys cost a few hundred bytes."""
+    with console(tmp_path, "--hasty") as pty:
+        pty.wait_for("DUE")
+        pty.settle()
+        assert pty.bytes_in(1.5) == 0
+        opened(pty)
+        assert pty.bytes_in(1.5) == 0
+        assert 0 < _cost(pty, "j") <= CURSOR_BUDGET
+        pty.send("\x1b[F")
+        pty.settle()
+        pty.send("kkk")
+        pty.wait_for("> [ ] PENDING The dashboard")
+        pty.settle()
+        assert 0 < _cost(pty, " ") <= TICK_BUDGET
+        assert "> [x] PASS    The dashboard" in pty.screen.text
+
+
+def test_no_color(tmp_path: Path) -> None:
+    """Under NO_COLOR no colour is sent, and every state still reads as a glyph and a word."""
+    with console(tmp_path, "--bad", env={"NO_COLOR": "1"}) as pty:
+        opened(pty)
+        pty.wait_for("[!] FAIL    Both collectors")
+        for keys, seen in (("n", "Note"), ("\x1b", "Space tick"), ("g", "6 things to do"), ("?", "Keys on")):
+            pty.send(keys)
+            pty.wait_for(seen)
+        pty.settle()
+        codes = {int(code or 0) for match in _SGR.finditer(pty.output) for code in match[1].split(b";")}
+        assert codes <= set(range(10)) | set(range(20, 30)), codes
+
+
+@pytest.mark.parametrize("how", [("--ascii", "C.UTF-8"), ("", "C"), ("", "de_DE.ISO-8859-1")])
+def test_ascii_only(tmp_path: Path, how: tuple[str, str]) -> None:
+    """Where the locale is not UTF-8, or --ascii is given, nothing but ASCII is sent, and nothing is misaligned."""
+    option, locale = how
+    with console(tmp_path, *filter(None, (option, "--bad")), env={"LANG": locale, "LC_ALL": locale}) as pty:
+        opened(pty)
+        pty.wait_for("[!] FAIL    Both collectors")
+        pty.send("g")
+        pty.wait_for("6 things to do")
+        pty.settle()
+        assert pty.output.isascii()
+        assert pty.screen.lines[0].endswith("not ready")
+
+
+def test_leaves_cleanly(tmp_path: Path) -> None:
+    """q ends the console with 0 and gives the terminal back as it was."""
+    with console(tmp_path) as pty:
+        opened(pty)
+        pty.send("q")
+        assert pty.wait_exit() == 0
+        assert not pty.screen.is_alternate
+
+
+@pytest.mark.parametrize("cause", [signal.SIGHUP, signal.SIGTERM])
+def test_signal_leaves_a_run_that_can_be_resumed(tmp_path: Path, cause: signal.Signals) -> None:
+    """A dropped line or a shutdown loses nothing: the next console is where this one was."""
+    with console(tmp_path, "--by-hand") as pty:
+        pty.wait_for("By hand")
+        pty.send("\r")
+        pty.wait_for("Look at 00")
+        pty.send(" ")
+        pty.wait_for("[x] PASS    Look at 00")
+        pty.send_signal(cause)
+        assert pty.wait_exit() == 128 + cause
+    with console(tmp_path, "--by-hand", "--run", "by-hand") as pty:
+        pty.wait_for("[x] PASS    Look at 00")
+
+
+def test_hung_up_line_is_left(tmp_path: Path) -> None:
+    """When the terminal goes away the console ends, and what was ticked is on disk."""
+    pty = console(tmp_path, "--by-hand", "--run", "by-hand")
+    with pty:
+        pty.wait_for("Look at 00")
+        pty.send(" ")
+        pty.wait_for("[x] PASS    Look at 00")
+        pty.hang_up()
+        pty.wait_unread(lambda: not pty.is_running, what="the console to end")
+    store = SqliteStore(tmp_path / "records.db")
+    (run,) = store.runs("by-hand")
+    assert [each.event.body for each in store.events(run.id)][1:] == [Ticked("look-0")]
+    store.close()
