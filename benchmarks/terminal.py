@@ -59,7 +59,9 @@ def program_environment(home: Path) -> dict[str, str | None]:
     return {"HOME": str(home), "PYTHONPATH": str(root), "TEXTUAL_DISABLE_KITTY_KEY": "1"}
 
 
-def started(argv: Sequence[str], env: Mapping[str, str | None], cols: int, rows: int, texts: Sequence[str]) -> Start:
+def started(
+    argv: Sequence[str], env: Mapping[str, str | None], cols: int, rows: int, texts: Sequence[str]
+) -> Start:
     """Start a program, read until all `texts` are on the screen and it is quiet, and end it.
 
     Bytes are only stamped while they come; what they show is worked out afterwards, so that it costs no time.

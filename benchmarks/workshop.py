@@ -49,7 +49,9 @@ class Workshop:
             "PGUSER": ROLE,
         }
 
-    def installation(self, name: str, checklists: Mapping[str, str], host: str = "", port: int = 5432) -> "Installation":
+    def installation(
+        self, name: str, checklists: Mapping[str, str], host: str = "", port: int = 5432
+    ) -> "Installation":
         """Make an installation with these checklists (texts by id) that asks the server, or a line to it."""
         place = self.directory / name
         shutil.copytree(ROOT / "checklists" / "runbooks", place / "checklists" / "runbooks")
@@ -133,7 +135,9 @@ def opened() -> Iterator[Workshop]:
 
 def compile_program() -> None:
     """Compile the program's modules, as an installation does: without, every start would compile them."""
-    subprocess.run([sys.executable, "-m", "compileall", "-q", str(ROOT / "src"), str(ROOT / "benchmarks")], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "compileall", "-q", str(ROOT / "src"), str(ROOT / "benchmarks")], check=True
+    )
 
 
 def _socket_directory(dsn: str) -> Path:

@@ -119,7 +119,9 @@ BY_HAND = Checklist(
     title="By hand",
     due=Due(at="08:00", timezone="America/Chicago"),
     sections=(
-        Section("Look", tuple(Item(id=f"look-{each}", title=f"Look at {each:02}", manual=True) for each in range(15))),
+        Section(
+            "Look", tuple(Item(id=f"look-{each}", title=f"Look at {each:02}", manual=True) for each in range(15))
+        ),
     ),
 )
 """Items that only a person ticks."""

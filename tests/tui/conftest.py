@@ -9,8 +9,10 @@ import pytest
 
 from opsconsole.model.values import Number, seconds
 
+_OWN = "TEXTUAL_SNAPSHOT_TEMPDIR"  # of the plug-in that compares pictures
 for _name in [name for name in os.environ if name == "NO_COLOR" or name.startswith("TEXTUAL_")]:
-    del os.environ[_name]  # before Textual is imported, which reads them then
+    if _name != _OWN:
+        del os.environ[_name]  # before Textual is imported, which reads them then
 
 if TYPE_CHECKING:
     from support.console import Morning

@@ -35,7 +35,7 @@ def _plain_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def today(driver: Driver) -> None:
     """What an operator sees first."""
-    await driver.sees("last PASS, GAP", "not opened yet")
+    await driver.sees("last not signed, GAP", "not opened yet")
 
 
 async def opened(driver: Driver) -> None:

@@ -10,9 +10,11 @@ import pytest
 from opsconsole.config.checklists import LoadedChecklist, load_checklist, load_checklists
 from opsconsole.config.items import DESCRIPTIVE, json_safe
 from opsconsole.config.runbooks import load_runbook, runbook_path
+from opsconsole.contracts.probe import ProbeKind
 from opsconsole.model.checklists import Cadence, Checklist, Covers, Required, RetryOn
 from opsconsole.model.conditions import parse_condition
 from opsconsole.model.encoding import canonical, decoded, definition_hash
+from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.values import Duration
 from support.fake_kinds import KINDS
@@ -158,6 +160,27 @@ def test_sources_that_are_not_configured_are_warned_of(tmp_path: Path) -> None:
         "16: warning: item 'db': query: asks for :scheduled; add a schedule = { at = \"02:00\" } to the checklist",
     ]
     assert len(load(path).warnings) == 1
+
+
+class BrokenKinds(dict[str, ProbeKind]):
+    """Probes one of which cannot be imported, as a third party's may."""
+
+    def __getitem__(self, name: str) -> ProbeKind:
+        """Return a probe; the one called `foreign` is broken."""
+        if name == "foreign":
+            raise OpsconsoleError("the probe 'foreign' cannot be loaded: no module named 'foreign'")
+        return super().__getitem__(name)
+
+
+@pytest.mark.parametrize("probe", ['probe = "foreign"', "path = '/'"])
+def test_a_broken_probe_of_a_third_party(tmp_path: Path, probe: str) -> None:
+    """A probe that cannot be imported is a problem of the items that use it, and of nothing else."""
+    path = tmp_path / "good.toml"
+    item = f'[[section.item]]\nid = "x"\ntitle = "X"\n{probe}\nrequire = ["used < 80%"]\n'
+    path.write_text(GOOD + item)
+    (problem,) = load_checklist(path, BrokenKinds(KINDS, foreign=KINDS["disk"]), check_trust=False).problems
+    assert problem.item == "x"
+    assert ("cannot be loaded" in problem.message) == ("foreign" in probe)
 
 
 def test_a_directory(tmp_path: Path) -> None:

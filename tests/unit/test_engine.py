@@ -395,6 +395,7 @@ async def test_refusals(place: Place) -> None:
         (session.enter("tickets", "1"), "measure it first"),
         (session.enter("tickets", "many"), "not a number"),
         (session.enter("tickets", "1 m"), "ambiguous"),
+        (session.enter("tickets", "1e999999999"), "not a number"),
         (session.note("good", "  "), "words are needed"),
         (session.note("good", "x" * 10_001), "too many"),
         (session.skip("good", ""), "words are needed"),
@@ -432,6 +433,7 @@ async def test_waivers_are_carried_until_they_expire(place: Place) -> None:
         assert state.outcome is Outcome.WAIVED
         assert state.waiver is not None
         assert (state.waiver.author, state.waiver.body.origin) == ("Day Operator (operator)", "morning@2026-11-21")
+        assert session.state.operators == []
     place.now = NOW + dt.timedelta(days=2)
     async with place.measured(definition) as session:
         assert session.state.items["bad"].outcome is Outcome.FAIL

@@ -38,7 +38,7 @@ _URL = re.compile(
     r"postgres(?:ql)?://(?:(?P<user>[^@/]*)@)?(?P<hosts>[^/?]*)(?:/(?P<dbname>[^?]*))?(?:\?(?P<query>.*))?",
     re.DOTALL,
 )
-_HOST = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[]*)(?::(?P<port>.*))?", re.DOTALL)
+_HOST = re.compile(r"(?:\[(?P<address>[^\]]*)\]|(?P<host>[^:\[\]]*))(?::(?P<port>.*))?", re.DOTALL)
 _PAIR = re.compile(
     r"\s*([A-Za-z_]+)\s*=\s*(?:'((?:[^'\\]|\\.)*+)'(?=\s|\Z)|((?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*+)?)", re.DOTALL
 )
@@ -91,7 +91,7 @@ def _of_pairs(dsn: str) -> dict[str, str]:
 
 def _of_url(dsn: str) -> dict[str, str]:
     match = _URL.fullmatch(dsn)
-    if match is None or "@" in match["hosts"] + (match["dbname"] or ""):
+    if match is None or re.search(r"\s", dsn) or "@" in match["hosts"] + (match["dbname"] or ""):
         raise DsnError(f"it is no URL of a database; {_HOW_TO_WRITE}")
     user, colon, password = (match["user"] or "").partition(":")
     found = {"user": user, "dbname": match["dbname"] or ""} | _hosts_of(match["hosts"])
@@ -113,7 +113,7 @@ def _hosts_of(hosts: str) -> dict[str, str]:
     found = [match for match in matches if match is not None]
     ports = [match["port"] or "" for match in found]
     return {
-        "host": ",".join(match["host"].strip("[]") for match in found),
+        "host": ",".join(match["address"] or match["host"] or "" for match in found),
         "port": ",".join(ports) if any(ports) else "",
     }
 

@@ -153,6 +153,7 @@ class Connection:
                 asyncio.get_running_loop().add_writer(pgconn.socket, self._send_rest, pgconn.socket)
             self._wake()
         except OperationalError as error:
+            self._close()  # a part of it may be on its way: nothing can follow
             raise LostError(first_line(error)) from error
 
     def _send_rest(self, socket: int) -> None:
@@ -281,19 +282,22 @@ class Connection:
     async def _give_up(self) -> None:
         """Close: what is still on its way must not answer another query. Those behind have to be sent again."""
         self._ending = True
-        exchanges = list(self._exchanges)
-        self._exchanges.clear()
-        for exchange in exchanges:
-            exchange.fail(DisplacedError())
-            exchange.over.set()
+        self._displace()
         try:
             if not self._connection.closed:
                 await self._stop_statement()
         finally:
             self._close()
 
+    def _displace(self) -> None:
+        while self._exchanges:
+            exchange = self._exchanges.popleft()
+            exchange.fail(DisplacedError())
+            exchange.over.set()
+
     def _close(self) -> None:
         self._ending = True
+        self._displace()
         if not self._connection.closed:
             loop = asyncio.get_running_loop()
             loop.remove_reader(self._pgconn.socket)

@@ -30,6 +30,16 @@ select current_setting('server_version') as version, current_user as role, curre
        (select rolsuper from pg_roles where rolname = session_user) as superuser,
        current_setting('default_transaction_read_only') = 'on' as read_only, pg_is_in_recovery() as standby,
        array_to_string(array(
+           select format('what %s may do', rolname) from pg_roles
+             where rolname in ('pg_write_all_data', 'pg_write_server_files', 'pg_execute_server_program')
+               and pg_has_role(current_user, oid, 'member')
+           union all
+           select format('create in database %I', current_database())
+             where has_database_privilege(current_database(), 'create')
+           union all
+           (select format('create in schema %I', n.nspname) from pg_namespace n
+             where n.nspname !~ '^pg_' and has_schema_privilege(n.oid, 'create') order by 1 limit {_SHOWN + 1})
+           union all
            (select format('%s on table %s', rights.list, c.oid::regclass)
               from pg_class c join pg_namespace n on n.oid = c.relnamespace,
                    lateral (select string_agg(privilege, ', ') as list
@@ -38,16 +48,6 @@ select current_setting('server_version') as version, current_user as role, curre
              where c.relkind in ('r', 'p', 'v', 'm', 'f') and rights.list is not null
                and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
              order by 1 limit {_SHOWN + 1})
-           union all
-           (select format('create in schema %I', n.nspname) from pg_namespace n
-             where n.nspname !~ '^pg_' and has_schema_privilege(n.oid, 'create') order by 1 limit {_SHOWN + 1})
-           union all
-           select format('create in database %I', current_database())
-             where has_database_privilege(current_database(), 'create')
-           union all
-           select format('what %s may do', rolname) from pg_roles
-             where rolname in ('pg_write_all_data', 'pg_write_server_files', 'pg_execute_server_program')
-               and pg_has_role(current_user, oid, 'member')
        ), E'\\n') as writes
 """  # noqa: S608 - only the number of rows is put in
 

@@ -1,5 +1,6 @@
 """The command line: its commands, what they have in common, and how each ends."""
 
+import io
 import signal
 import sys
 from collections.abc import Sequence
@@ -67,6 +68,9 @@ cli.command("verify")(reading.verify)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code. No error that a person can cause shows a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         outcome = cli(list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
     except typer.Exit as ending:

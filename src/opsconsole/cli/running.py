@@ -78,6 +78,12 @@ class Headless:
         self.fail_on = frozenset(fail_on or ())
         self.quiet = quiet
 
+    @property
+    def colour(self) -> bool:
+        """Whether the text goes to a terminal that may show colours (see https://no-color.org)."""
+        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
+        return self.output is None and sys.stdout.isatty() and not plain
+
     def say(self, text: str) -> None:
         """Narrate, unless quiet was asked for."""
         if not self.quiet:
@@ -201,7 +207,7 @@ def run_headless(parts: "Services", name: str, date: str, how: Headless) -> Exit
         raise typer.Exit(128 + number) from None
     if not measured and state.signed is not None:
         how.say(f"{state.run} was signed by {state.signed.by.actor.shown}: nothing was measured")
-    emit(parts.rendered(state, how.form, colour=False), how.output)
+    emit(parts.rendered(state, how.form, colour=how.colour), how.output)
     return how.code(state)
 
 

@@ -1,5 +1,6 @@
 """Reads one item of a checklist: its common keys, what its probe is told, and the conditions it is judged by."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from opsconsole.config.words import guess, kind_of, quoted
 from opsconsole.contracts.probe import ProbeKind, Subjects
 from opsconsole.model.checklists import Entry, EntryKind, Escalation, Item, substituted
 from opsconsole.model.conditions import Condition
+from opsconsole.model.errors import OpsconsoleError
 
 DESCRIPTIVE = frozenset({"help", "minutes", "priority"})
 """Keys that nothing acts upon: a probe may have an option of such a name (the journal's priority), which then takes
@@ -91,9 +93,13 @@ class _Reading:
         name = self._table.get("probe")
         if not isinstance(name, str):
             return None
-        kind = self._kinds.get(name)
-        if kind is None:
+        if name not in self._kinds:
             self._error("probe", f"unknown probe {quoted(name)}{guess(name, self._kinds, 'there are')}")
+            return None
+        try:
+            kind = self._kinds[name]
+        except OpsconsoleError as error:  # a third party's probe that cannot be imported
+            self._error("probe", str(error))
             return None
         taken = sorted(set(keys_of(kind.options)) & set(ITEM_KEYS) - DESCRIPTIVE)
         if taken:
@@ -107,9 +113,9 @@ class _Reading:
             return frozenset()
         table = self._table
         if not any(nature in table for nature in _NATURES):
-            options = {key for kind in self._kinds.values() for key in keys_of(kind.options)}
+            options = {key for keys in self._keys_of_probes().values() for key in keys}
             table = {key: value for key, value in table.items() if key not in options}
-        listed = f"the probe '{self._kind.name}' knows" if self._kind else ""
+        listed = f"the probe '{self._kind.name}' knows" if self._kind else "known here"
         known = {*ITEM_KEYS, *self._options}
         return self._decoder.unknown_keys(Item, table, known, self._place, named=self._options, listed=listed)
 
@@ -135,10 +141,18 @@ class _Reading:
                 "a check without a condition could never fail; add one: require = [...]",
             )
 
+    def _keys_of_probes(self) -> dict[str, frozenset[str]]:
+        """Return the options of every probe that can be loaded."""
+        found = {}
+        for name in self._kinds:
+            with contextlib.suppress(OpsconsoleError):
+                found[name] = frozenset(keys_of(self._kinds[name].options))
+        return found
+
     def _likely_probe(self) -> str:
         """Return the one probe that has options of the names that the item gives."""
         told = self._table.keys() - {*ITEM_KEYS}
-        names = [name for name, kind in self._kinds.items() if told and told <= {*keys_of(kind.options)}]
+        names = [name for name, keys in self._keys_of_probes().items() if told and told <= keys]
         return names[0] if len(names) == 1 else ""
 
     def _refuse(self, keys: tuple[str, ...], message: str) -> None:

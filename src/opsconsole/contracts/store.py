@@ -121,7 +121,7 @@ class Store(Protocol):
         ...
 
     def holds(self, head: Head) -> bool:
-        """Return whether the chain has this link, which was noted elsewhere: shows a cut-off tail and an old copy."""
+        """Return whether the chain has this link, noted elsewhere: shows a cut-off tail and an old copy."""
         ...
 
     def documents(self, run: str) -> Iterator[bytes]:

@@ -233,9 +233,13 @@ def _attempts(state: ItemState) -> Iterator[str]:
     for attempt in state.attempts:
         by_target.setdefault(attempt.body.target, []).append(attempt.body.judgement.outcome)
     for target, outcomes in by_target.items():
-        if len(outcomes) > 1 and set(outcomes) != {Outcome.PASS}:
+        if len(outcomes) > 1 and (len(set(outcomes)) > 1 or outcomes[0] not in _UNEVENTFUL):
             named = f"{_clean(target)}: " if target else ""
             yield from _labelled("attempts", f"{named}{len(outcomes)}, {_course(outcomes)}", _STATE)
+
+
+_UNEVENTFUL = frozenset({Outcome.PASS, Outcome.SKIPPED, Outcome.PENDING})
+"""Outcomes that nobody needs to read twice when every attempt had them."""
 
 
 def _course(outcomes: Sequence[Outcome]) -> str:

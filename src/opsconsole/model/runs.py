@@ -8,6 +8,7 @@ from opsconsole.model.calendar import Times
 from opsconsole.model.checklists import Checklist, Item
 from opsconsole.model.events import (
     Actor,
+    Body,
     Entered,
     Filled,
     Meaning,
@@ -236,7 +237,7 @@ class RunState:
                 state.attempts.append(Attempt(stored.seq, body, by))
             case body:
                 _apply_to_item(self._state(body.item), body, by)
-        if not isinstance(event.body, Measured | Redefined) and event.actor not in self.operators:
+        if _by_hand(event.body) and event.actor not in self.operators:
             self.operators.append(event.actor)
 
     def _state(self, item: str) -> ItemState:
@@ -254,6 +255,11 @@ class RunState:
             before = known.pop(name, None)
             self.items[name] = fresh if before is None else _carried(before, fresh)
         self.retired = known
+
+
+def _by_hand(body: Body) -> bool:
+    """Return whether a person did it, and not the program: a waiver may have been carried over."""
+    return not isinstance(body, Opened | Measured | Redefined) and not (isinstance(body, Waived) and body.origin)
 
 
 def _carried(before: ItemState, fresh: ItemState) -> ItemState:

@@ -184,13 +184,17 @@ def seconds(value: float | Decimal) -> Number:
     return Number(round(Decimal(str(value)), 6).normalize() + 0, Unit.SECONDS)
 
 
+MAX_EXPONENT = 30
+"""Powers of ten that a typed number may reach: beyond it is a slip of the keyboard, not a measurement."""
+
+
 def decimal_of(text: str) -> Decimal | None:
-    """Return the finite decimal that `text` spells, or None."""
+    """Return the finite decimal of sensible size that `text` spells, or None."""
     try:
         value = Decimal(text.strip().replace(",", ""))
     except InvalidOperation:
         return None
-    return value if value.is_finite() else None
+    return value if value.is_finite() and abs(value.adjusted()) <= MAX_EXPONENT else None
 
 
 _DURATION_STEPS = ((Decimal(86400), "d"), (Decimal(3600), "h"), (Decimal(60), "min"))
