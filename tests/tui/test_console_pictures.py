@@ -35,7 +35,7 @@ def _plain_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def today(driver: Driver) -> None:
     """What an operator sees first."""
-    await driver.sees("last not signed, GAP", "not opened yet")
+    await driver.sees("GAP", "not opened")
 
 
 async def opened(driver: Driver) -> None:
@@ -54,7 +54,7 @@ async def reading(driver: Driver) -> None:
     """The detail of a failed item in full."""
     await opened(driver)
     await driver.press("enter")
-    await driver.sees("NinjaOne")
+    await driver.sees("2 rows")
 
 
 async def not_green(driver: Driver) -> None:
@@ -71,6 +71,7 @@ async def note(driver: Driver) -> None:
     await driver.type("The vendor knows, ticket 4711")
     await driver.press("ctrl+j")
     await driver.type("They call back at ten")
+    await driver.sees("They call back at ten")
 
 
 async def waive(driver: Driver) -> None:

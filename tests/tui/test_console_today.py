@@ -25,8 +25,8 @@ async def test_every_checklist_with_its_state(make_morning: MakeMorning) -> None
     morning = make_morning(notices=("no systemd here",), problems=("broken.toml: 3: what is 'prob'?",))
     await _signed_day(morning, dt.date(2026, 11, 19))
     async with driving(morning) as driver:
-        await driver.sees("[ ] DUE      QBR daily monitoring  08:00 CST", "not opened yet")
-        await driver.sees("[ ] UPCOMING Host daily", "09:00 CST", "last PASS, GAP")
+        await driver.sees("[ ] DUE      QBR daily monitoring  08:00 CST", "not opened")
+        await driver.sees("[ ] UPCOMING Host daily", "09:00 CST", "GAP")
         await driver.sees("1 problem with the configuration", "broken.toml: 3: what is 'prob'?", "no systemd here")
         await driver.sees("overdue from 10:00 (America/Chicago)", "Avery Example (avery) on ops01")
         await driver.press("down")

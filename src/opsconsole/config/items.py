@@ -111,12 +111,14 @@ class _Reading:
         """Report unknown keys, unless it is the probe that is not known, and so which keys there may be."""
         if "probe" in self._table and self._kind is None:
             return frozenset()
+        known = {*ITEM_KEYS, *self._options}
         table = self._table
-        if not any(nature in table for nature in _NATURES):
-            options = {key for keys in self._keys_of_probes().values() for key in keys}
+        if "probe" not in table and not table.keys() <= known:
+            options = frozenset[str]().union(*self._keys_of_probes().values()) - known
+            for key in table.keys() & options if any(nature in table for nature in _NATURES) else ():
+                self._error(key, "is an option of probes, and the item has no probe")
             table = {key: value for key, value in table.items() if key not in options}
         listed = f"the probe '{self._kind.name}' knows" if self._kind else "known here"
-        known = {*ITEM_KEYS, *self._options}
         return self._decoder.unknown_keys(Item, table, known, self._place, named=self._options, listed=listed)
 
     def _check_nature(self) -> None:

@@ -135,13 +135,15 @@ class ItemState:
         """One line on what was seen or is wrong; raw text of the source may be in it."""
         if self.skipped is not None:
             return f"skipped: {self.skipped.text}"
-        own = self._measured_summary()
+        own = self.measured_summary
         if self.outcome is Outcome.WAIVED and self.waiver is not None:
             waived = f"waived until {self.waiver.body.expires}: {self.waiver.body.reason}"
             return f"{waived} ({own})" if own else waived
         return own
 
-    def _measured_summary(self) -> str:
+    @property
+    def measured_summary(self) -> str:
+        """The same of the item by itself, before a person skipped or waived it."""
         if self.item.manual:
             return f"ticked by {self.ticked.actor.shown}" if self.ticked else "to be ticked"
         judgements = self.judgements

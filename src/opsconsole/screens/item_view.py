@@ -47,7 +47,7 @@ def compact(paragraphs: Iterable[Paragraph]) -> list[Paragraph]:
 
 def _answer(state: ItemState) -> Paragraph:
     mark = mark_of(state)
-    summary = "" if state.outcome is Outcome.PASS and state.ticked is not None else state.summary
+    summary = "" if state.outcome is Outcome.PASS and state.ticked is not None else state.measured_summary
     return Paragraph(
         (
             Piece(f"{mark.glyph} {mark.word.rstrip()}", mark.style),
@@ -76,7 +76,7 @@ def _problems(state: ItemState) -> Iterator[Paragraph]:
     latest = state.latest.items()
     problems = [(target, each.body.problem) for target, each in latest if each.body.problem is not None]
     several = len(latest) > 1
-    if not several and problems and problems[0][1].cause == state.summary:
+    if not several and problems and problems[0][1].cause == state.measured_summary:
         hint = problems[0][1].hint
         return iter([_labelled("hint", hint)] if hint else [])
     return _targeted(problems)

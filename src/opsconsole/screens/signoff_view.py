@@ -98,20 +98,21 @@ def _not_green(run: RunState) -> Iterator[Paragraph]:
 def _item(run: RunState, state: ItemState) -> Iterator[Paragraph]:
     mark = OUTCOMES[state.outcome]
     yield Paragraph((mark.piece(), Piece(visible(state.item.title), "bold")), 12)
-    if state.summary:
-        yield Paragraph.plain(" " * 12 + state.summary, indent=12)
+    if state.measured_summary:
+        yield Paragraph.plain(" " * 12 + state.measured_summary, indent=12)
     where, day = zone_of(run.times), run.times.business_date
     for note in state.notes:
         when = moment_near(note.by.at, day, where)
-        yield Paragraph(
-            (Piece(" " * 12 + f"note by {note.by.actor.shown} at {when}: ", "dim"), Piece(note.text)), 12
-        )
+        yield _said(f"note by {note.by.actor.shown} at {when}: ", note.text)
     if state.skipped is not None:
-        yield Paragraph.plain(" " * 12 + f"skipped by {state.skipped.by.actor.shown}", "dim")
+        yield _said(f"skipped by {state.skipped.by.actor.shown}: ", state.skipped.text)
     if state.waiver is not None:
-        yield Paragraph.plain(
-            " " * 12 + f"waived by {state.waiver.author} until {state.waiver.body.expires}", "dim"
-        )
+        waiver = state.waiver
+        yield _said(f"waived by {waiver.author} until {waiver.body.expires}: ", waiver.body.reason)
+
+
+def _said(who: str, text: str) -> Paragraph:
+    return Paragraph((Piece(" " * 12 + who, "dim"), Piece(text)), 12)
 
 
 def _sheet(run: RunState) -> Iterator[Paragraph]:

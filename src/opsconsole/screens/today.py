@@ -52,6 +52,10 @@ class TodayScreen(ConsoleScreen):
         self._show()
         self.set_interval(RELOAD_EVERY, self._load)
 
+    def on_resize(self) -> None:
+        """Show what the new width has room for."""
+        self.call_after_refresh(self._show)
+
     def on_screen_resume(self) -> None:
         """Look again: what was done in a run shows here."""
         self._load()
@@ -108,5 +112,6 @@ class TodayScreen(ConsoleScreen):
         services = self.console.services
         now = services.engine.clock()
         self.show_top(today_head(person(services.actor), now.astimezone()))
-        self.query_one(Rows).set_rows(today_rows(services.checklists, self._known, now))
+        rows = today_rows(services.checklists, self._known, now, wide=self.has_class("-wide"))
+        self.query_one(Rows).set_rows(rows)
         self.show_about()

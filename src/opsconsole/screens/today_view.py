@@ -47,11 +47,11 @@ def is_seen(run: RunSummary) -> bool:
 
 
 def today_rows(
-    checklists: Mapping[str, Checklist], known: Mapping[str, Today | str], now: dt.datetime
+    checklists: Mapping[str, Checklist], known: Mapping[str, Today | str], now: dt.datetime, *, wide: bool = False
 ) -> list[Row]:
     """Return one row for each checklist, in their order; one that was not read yet has its title only.
 
-    `known` holds where each stands, or why that could not be found out.
+    `known` holds where each stands, or why that could not be found out. `wide`: there are a hundred columns or more.
     """
     titles = [visible(each.title) for each in checklists.values()]
     column = min(_TITLE_AT_MOST, max(map(cell_len, titles), default=0))
@@ -62,12 +62,12 @@ def today_rows(
     }
     width = max(map(len, dues.values()), default=0)
     return [
-        _row(name, padded(title, column), known.get(name), dues.get(name, "").ljust(width))
+        _row(name, padded(title, column), known.get(name), dues.get(name, "").ljust(width), wide=wide)
         for name, title in zip(checklists, titles, strict=True)
     ]
 
 
-def _row(name: str, title: str, today: Today | str | None, due_at: str) -> Row:
+def _row(name: str, title: str, today: Today | str | None, due_at: str, *, wide: bool) -> Row:
     if today is None:
         return Row(name, (_READING.piece(STANDING_WIDTH), Piece(title)))
     if isinstance(today, str):
@@ -76,24 +76,26 @@ def _row(name: str, title: str, today: Today | str | None, due_at: str) -> Row:
             (Mark("[?]", "ERROR", "bold $error").piece(STANDING_WIDTH), Piece(title), Piece(f"  {today}", "dim")),
         )
     left = (mark_of(today).piece(STANDING_WIDTH), Piece(title), Piece(f"  {due_at}  "), Piece(progress(today)))
-    return Row(name, left, (Piece(last_result(today), "dim"),))
+    return Row(name, left, (Piece(last_result(today, wide=wide), "dim"),))
 
 
 def progress(today: Today) -> str:
     """Return what became of the present run so far."""
     current = today.current
     if current is None:
-        return "not opened yet"
+        return "not opened"
     if current.signed_at is not None:
         at = minute_near(current.signed_at, today.times.business_date, zone_of(today.times))
         return f"{count_words(current.counts)}, signed {at}"
     return count_words(current.counts)
 
 
-def last_result(today: Today) -> str:
-    """Return how the run before ended, and whether one is missing in between."""
+def last_result(today: Today, *, wide: bool) -> str:
+    """Return whether a run is missing before this one, and how the one before ended where there is room for it."""
     if today.last is None:
         return ""
+    if not wide:
+        return "GAP" if today.gap else ""
     ended = today.last.result if today.last.signed_at is not None else "not signed"
     return f"last {ended}{', GAP' if today.gap else ''}"
 
