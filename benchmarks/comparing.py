@@ -13,12 +13,12 @@ from typing import TypeVar
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one run of a command took."""
+    """What it took until something had happened."""
 
     wall: float
-    """Seconds from before the fork to after the wait."""
+    """Seconds from before the fork."""
     cpu: float
-    """Seconds of processor, user and system, of the process and of its children that it waited for."""
+    """Seconds of processor, user and system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,10 @@ class CommandFailed(Exception):
 
 
 def timed(contestant: Contestant) -> Sample:
-    """Run a command to its end with its output thrown away; raises CommandFailed where it fails."""
+    """Run a command to its end with its output thrown away; raises CommandFailed where it fails.
+
+    The processor's time is that of the process and of the children it waited for.
+    """
     argv = contestant.prepared()
     with Path(os.devnull).open("r+b") as nowhere:
         start = time.perf_counter()
@@ -92,6 +95,24 @@ def race(contestants: Sequence[Contestant], rounds: int, warmups: int = 2) -> li
     return in_turns([partial(timed, each) for each in contestants], rounds, warmups)
 
 
-def milliseconds(seconds: Sequence[float]) -> str:
-    """Return the median in milliseconds."""
-    return f"{statistics.median(seconds) * 1000:.0f} ms"
+COMPARED = ("wall", "CPU", "opsconsole", "the peer", "target, wall")
+"""The heads of what `compared` returns."""
+
+
+def compared(ours: Sequence[Sample], theirs: Sequence[Sample], limit: float | None = None) -> tuple[str, ...]:
+    """Return the ratios of wall and processor time, the two medians, and whether the wall's ratio keeps a limit."""
+    wall = Ratio.of([each.wall for each in ours], [each.wall for each in theirs])
+    cpu = Ratio.of([each.cpu for each in ours], [each.cpu for each in theirs])
+    target = "" if limit is None else reached(wall.median, limit)
+    return str(wall), str(cpu), _milliseconds(ours), _milliseconds(theirs), target
+
+
+def reached(ratio: float, limit: float) -> str:
+    """Return whether a target was reached, and by how much it was missed."""
+    if round(ratio, 2) <= limit:
+        return f"≤ {limit:g}: reached"
+    return f"≤ {limit:g}: missed by {(ratio / limit - 1) * 100:.0f} %"
+
+
+def _milliseconds(samples: Sequence[Sample]) -> str:
+    return f"{statistics.median(each.wall for each in samples) * 1000:.0f} ms"

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.comparing import Contestant, Ratio, milliseconds, race
-from benchmarks.tables import Table, reached
+from benchmarks.comparing import COMPARED, Contestant, compared, race
+from benchmarks.tables import Table
 from benchmarks.workshop import Workshop, psql_programs
 
 COUNT = 40
@@ -16,7 +16,7 @@ DELAY = 20
 CHECKLIST = "forty-queries"
 SCRIPT = Path(__file__).with_name("peers") / "forty-queries.sh"
 LIMIT = 0.25
-HEAD = ("items", "against", "wall", "CPU", "opsconsole", "the script", "target, wall")
+HEAD = ("items", "against", *COMPARED)
 
 
 def measure(workshop: Workshop, rounds: int) -> Table:
@@ -26,7 +26,7 @@ def measure(workshop: Workshop, rounds: int) -> Table:
         installation = workshop.installation("distance", {CHECKLIST: checklist()}, "127.0.0.1", port)
         questions = workshop.directory / "questions.sql"
         questions.write_text("".join(f"{query(number)}\n" for number in range(COUNT)), encoding="utf-8")
-        before = installation.yesterday(CHECKLIST)
+        before = installation.used_state(CHECKLIST)
         ours = Contestant(
             "opsconsole",
             lambda: installation.headless(installation.fresh_state(before), CHECKLIST),
@@ -38,14 +38,10 @@ def measure(workshop: Workshop, rounds: int) -> Table:
             for name, program in psql_programs().items()
         ]
         mine, *others = race([ours, *peers], rounds, warmups=1)
-    rows = []
-    for peer, theirs in zip(peers, others, strict=True):
-        wall = Ratio.of([each.wall for each in mine], [each.wall for each in theirs])
-        cpu = Ratio.of([each.cpu for each in mine], [each.cpu for each in theirs])
-        times = (milliseconds([each.wall for each in samples]) for samples in (mine, theirs))
-        rows.append(
-            (str(COUNT), f"{COUNT} times {peer.name}", str(wall), str(cpu), *times, reached(wall.median, LIMIT))
-        )
+    rows = [
+        (f"{COUNT}", f"{COUNT} times {peer.name}", *compared(mine, theirs, LIMIT))
+        for peer, theirs in zip(peers, others, strict=True)
+    ]
     about = f"{rounds} rounds in turns after 1 to warm up; a round trip to the database takes {DELAY} ms longer."
     return Table("distance", HEAD, rows, about)
 

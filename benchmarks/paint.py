@@ -5,8 +5,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks.comparing import Ratio, in_turns, milliseconds
-from benchmarks.tables import Table, reached
+from benchmarks.comparing import COMPARED, Sample, compared, in_turns
+from benchmarks.tables import Table
 from benchmarks.terminal import Start, program_environment, started
 from benchmarks.workshop import Workshop, shipped
 
@@ -14,7 +14,7 @@ BARE_APP = Path(__file__).with_name("peers") / "bare_app.py"
 CHECKLISTS = ("qbr-daily", "host-daily")
 SIZES = ((80, 24), (200, 50))
 LIMIT = 1.3
-HEAD = ("terminal", "moment", "ratio", "console", "bare application", "target")
+HEAD = ("terminal", "moment", *COMPARED)
 _FIRST = "QBR daily monitoring"
 _LAST = "quit"
 _KNOWN = "not opened yet"
@@ -23,7 +23,7 @@ _KNOWN = "not opened yet"
 def measure(workshop: Workshop, rounds: int) -> Table:
     """Return the table."""
     installation = workshop.installation("paint", {name: shipped(name) for name in CHECKLISTS})
-    before = installation.yesterday("qbr-daily")
+    before = installation.used_state("qbr-daily")
     env = program_environment(workshop.directory)
 
     def console(cols: int, rows: int) -> Start:
@@ -47,18 +47,15 @@ def measure(workshop: Workshop, rounds: int) -> Table:
 
 
 def _rows(size: tuple[int, int], ours: list[Start], theirs: list[Start]) -> list[tuple[str, ...]]:
+    """Return a row for each moment; the bare application has only one frame to compare with."""
     bare = [start.shown[0] for start in theirs]
-    frame = [max(start.shown[:2]) for start in ours]
-    known = [start.shown[2] for start in ours]
     moments = (
-        ("first byte (the console's says that it is starting)", [each.first_byte for each in ours], None),
-        ("first frame", frame, LIMIT),
-        ("first frame, and where the checklists stand", known, None),
+        ("first byte", [each.first_byte for each in ours], [each.first_byte for each in theirs], None),
+        ("first frame", [max(each.shown[:2], key=_wall) for each in ours], bare, LIMIT),
+        ("and where the checklists stand", [each.shown[2] for each in ours], bare, None),
     )
-    rows = []
-    for name, times, limit in moments:
-        against = [each.first_byte for each in theirs] if name.startswith("first byte") else bare
-        ratio = Ratio.of(times, against)
-        target = reached(ratio.median, limit) if limit is not None else ""
-        rows.append((f"{size[0]}×{size[1]}", name, str(ratio), milliseconds(times), milliseconds(against), target))
-    return rows
+    return [(f"{size[0]}×{size[1]}", name, *compared(mine, peer, limit)) for name, mine, peer, limit in moments]
+
+
+def _wall(moment: Sample) -> float:
+    return moment.wall

@@ -29,13 +29,6 @@ class Table:
         return "\n".join([*texts, "", self.about])
 
 
-def reached(ratio: float, limit: float) -> str:
-    """Return whether a target was reached, and by how much it was missed."""
-    if round(ratio, 2) <= limit:
-        return f"≤ {limit:g}: reached"
-    return f"≤ {limit:g}: missed by {(ratio / limit - 1) * 100:.0f} %"
-
-
 def write_into_page(tables: Sequence[Table], facts: str, page: Path = PAGE) -> None:
     """Put the tables, each with the facts about the machine, in their places; the text around them stays."""
     text = page.read_text(encoding="utf-8")

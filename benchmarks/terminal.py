@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.comparing import Sample
 from support.ptys import Pty
 from support.vt import Screen
 
@@ -41,13 +42,11 @@ class NotSeen(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How a program came up: seconds from before its fork."""
+    """How a program came up."""
 
-    first_byte: float
-    shown: tuple[float, ...]
+    first_byte: Sample
+    shown: tuple[Sample, ...]
     """When each of the texts asked for was on the screen."""
-    received: int
-    """Bytes until it was quiet."""
 
 
 def program_environment(home: Path) -> dict[str, str | None]:
@@ -66,7 +65,7 @@ def started(
 
     Bytes are only stamped while they come; what they show is worked out afterwards, so that it costs no time.
     """
-    chunks: list[tuple[float, bytes]] = []
+    chunks: list[tuple[Sample, bytes]] = []
     begin = time.perf_counter()
     with Pty(argv, cols=cols, rows=rows, env=env) as pty:
         output = b""
@@ -74,27 +73,33 @@ def started(
             if time.perf_counter() - begin > _DEADLINE:
                 raise NotSeen(f"not shown within {_DEADLINE:g} s: {texts}")
             output += _stamped(pty, chunks, begin, 0.5)
-        while data := _stamped(pty, chunks, begin, _QUIET):
-            output += data
-    return Start(chunks[0][0], _appearances(chunks, cols, rows, texts), len(output))
+        while _stamped(pty, chunks, begin, _QUIET):
+            pass
+    return Start(chunks[0][0], _appearances(chunks, cols, rows, texts))
 
 
-def _stamped(pty: Pty, chunks: list[tuple[float, bytes]], begin: float, seconds: float) -> bytes:
+def _stamped(pty: Pty, chunks: list[tuple[Sample, bytes]], begin: float, seconds: float) -> bytes:
     if not select.select([pty.master], [], [], seconds)[0]:
         return b""
     data = os.read(pty.master, 65536)
-    chunks.append((time.perf_counter() - begin, data))
+    chunks.append((Sample(time.perf_counter() - begin, _processor_time(pty.pid)), data))
     if _SYNC_QUESTION in data:
         pty.send(_SYNC_ANSWER)
     return data
 
 
+def _processor_time(pid: int) -> float:
+    """Return the seconds of processor that the threads of a process have used (proc(5), schedstat)."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text(encoding="ascii").split()[0]) for task in tasks) / 1e9
+
+
 def _appearances(
-    chunks: Sequence[tuple[float, bytes]], cols: int, rows: int, texts: Sequence[str]
-) -> tuple[float, ...]:
+    chunks: Sequence[tuple[Sample, bytes]], cols: int, rows: int, texts: Sequence[str]
+) -> tuple[Sample, ...]:
     """Return when each text was on the screen."""
     screen = TolerantScreen(cols, rows)
-    when: dict[str, float] = {}
+    when: dict[str, Sample] = {}
     for moment, data in chunks:
         screen.feed(data)
         shown = screen.text

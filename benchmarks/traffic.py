@@ -26,6 +26,8 @@ run()
 _STILL: Mapping[str, str] = {"TEXTUAL_ANIMATIONS": "none", "TEXTUAL_THEME": "ansi-dark", "TEXTUAL_FPS": "30"}
 """The console's own settings, for the peer too: what is compared are the widgets."""
 _QUIET = 0.15
+_MEASURED = "2 pending"
+"""What the console counts when everything else has been measured."""
 _DOWN = "\x1b[B"
 
 
@@ -57,12 +59,12 @@ def _measured(workshop: Workshop, size: tuple[int, int], rounds: int) -> list[tu
             pty.settle()
         whole.wait_for("not opened yet")
         whole.settle()
-        opening = _cost(whole, "\r", lambda: "Database and host" in whole.screen.text or _is_measured(whole), 1.5)
-        names = ("change of one row", "cursor to the next row")
-        keys = ("u", _DOWN)
-        limits = (ROW_LIMIT, CURSOR_LIMIT)
+        opening = _cost(whole, "\r", lambda: _MEASURED in whole.screen.text, quiet=0.5)
         rows = []
-        for name, key, limit in zip(names, keys, limits, strict=True):
+        for name, key, limit in (
+            ("change of one row", "u", ROW_LIMIT),
+            ("cursor to the next row", _DOWN, CURSOR_LIMIT),
+        ):
             mine, peer = ([_cost(pty, key) for _ in range(rounds)] for pty in (ours, theirs))
             rows.append(_row(size, f"the list alone: {name}", mine, peer, limit))
         moves = [_cost(whole, _DOWN) for _ in range(rounds)]
@@ -74,10 +76,6 @@ def _measured(workshop: Workshop, size: tuple[int, int], rounds: int) -> list[tu
         rows.append(_row(size, f"the list alone: idle, {IDLE_SECONDS:g} s", [idle[0]], [idle[1]], 0))
         rows.append(_row(size, f"the console, a run: idle, {IDLE_SECONDS:g} s", [idle[2]], None, 0))
     return rows
-
-
-def _is_measured(pty: Pty) -> bool:
-    return "PENDING" in pty.screen.text
 
 
 def _cost(pty: Pty, key: str, shown: Callable[[], bool] = lambda: True, quiet: float = _QUIET) -> int:

@@ -88,12 +88,12 @@ class Installation:
             _flush(state)
         return state
 
-    def yesterday(self, checklist: str, prefix: Sequence[str] = ()) -> Path:
-        """Return records with yesterday's run in them, as a morning finds them."""
+    def used_state(self, checklist: str, prefix: Sequence[str] = ()) -> Path:
+        """Return records with the run of an earlier day in them, as a morning finds them."""
         state = self.fresh_state()
-        day = (dt.datetime.now(dt.UTC) - dt.timedelta(days=2)).date()
-        argv = [*prefix, *self.headless(state, checklist, "--date", str(day))]
-        subprocess.run(argv, env=dict(self.environment), check=False, capture_output=True, cwd="/")
+        day = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=2)
+        argv = [*prefix, *self.headless(state, checklist, "--date", f"{day}", "--quiet")]
+        subprocess.run(argv, env=dict(self.environment), check=False, capture_output=True)
         return state
 
 

@@ -3,10 +3,10 @@
 import asyncio
 import datetime as dt
 import signal
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, ParamSpec
 
 from textual.binding import BindingType
 from textual.screen import Screen
@@ -26,6 +26,8 @@ from opsconsole.widgets.application import TerminalApp
 from opsconsole.widgets.crash import summary
 from opsconsole.widgets.environment import Terminal
 from opsconsole.wiring.services import Services
+
+P = ParamSpec("P")
 
 REFRESH_EVERY = 5.0
 """Seconds between two looks at what other processes stored in the runs that are shown."""
@@ -67,9 +69,11 @@ class ConsoleApp(TerminalApp[None], inherit_bindings=False):
 
     # --- in the background -------------------------------------------------------------------------
 
-    def start(self, work: Coroutine[Any, Any, None], doing: str) -> None:
+    def start(
+        self, doing: str, work: Callable[P, Coroutine[Any, Any, None]], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
         """Do `work` in the background, whatever becomes of the screen; an unexpected error is shown."""
-        self.run_worker(work, name=doing, exit_on_error=False)
+        self.run_worker(partial(work, *args, **kwargs), name=doing, exit_on_error=False)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Show the unexpected error that something in the background ended of."""
@@ -78,7 +82,7 @@ class ConsoleApp(TerminalApp[None], inherit_bindings=False):
 
     def measure(self, live: LiveRun, only: Collection[str] = ()) -> None:
         """Measure items of a run in the background."""
-        self.start(self._measured(live, only), "measuring")
+        self.start("measuring", self._measured, live, only)
 
     async def _measured(self, live: LiveRun, only: Collection[str]) -> None:
         try:
@@ -91,7 +95,7 @@ class ConsoleApp(TerminalApp[None], inherit_bindings=False):
     def _refresh_runs(self) -> None:
         for live in self.runs.all:
             if live.is_watched:
-                self.start(self._refreshed(live), "reading the record")
+                self.start("reading the record", self._refreshed, live)
             if live.session.unsaved:
                 self._retry(live)
 
@@ -104,7 +108,7 @@ class ConsoleApp(TerminalApp[None], inherit_bindings=False):
     def _retry(self, live: LiveRun) -> None:
         if live.state.run not in self._retrying:
             self._retrying.add(live.state.run)
-            self.start(self._retried(live), "saving")
+            self.start("saving", self._retried, live)
 
     async def _retried(self, live: LiveRun) -> None:
         try:
@@ -134,7 +138,7 @@ class ConsoleApp(TerminalApp[None], inherit_bindings=False):
 
     def open_run(self, checklist: Checklist, date: dt.date | None = None, *, measure: bool = True) -> None:
         """Open or resume a run, the present one without a `date`, show it, and measure what was not yet."""
-        self.start(self._opened(checklist, date, measure=measure), "opening the run")
+        self.start("opening the run", self._opened, checklist, date, measure=measure)
 
     async def _opened(self, checklist: Checklist, date: dt.date | None, *, measure: bool) -> None:
         from opsconsole.screens.run import RunScreen
@@ -156,7 +160,7 @@ class ConsoleApp(TerminalApp[None], inherit_bindings=False):
 
     def read_run(self, run: str) -> None:
         """Show a run that can only be read, or the open one where it is that."""
-        self.start(self._read(run), "reading the run")
+        self.start("reading the run", self._read, run)
 
     async def _read(self, run: str) -> None:
         from opsconsole.screens.run import RunScreen
@@ -191,7 +195,7 @@ class ConsoleApp(TerminalApp[None], inherit_bindings=False):
 
     def export(self, state: RunState) -> None:
         """Write the day log of a run, and say where it is."""
-        self.start(self._exported(state.run), "writing the day log")
+        self.start("writing the day log", self._exported, state.run)
 
     async def _exported(self, run: str) -> None:
         def written() -> Path:

@@ -413,7 +413,7 @@ from opsconsole.demo.errors import DemoError
 try:
     open_cluster(Path(sys.argv[1])).__enter__()
 except DemoError as error:
-    print(error.cause, error.hint, sep="|")
+    print(error, error.hint, sep="|")
 """
 """A process that prints why it could not open a cluster."""
 

@@ -104,7 +104,7 @@ async def test_note_skip_waive_and_restore(make_morning: MakeMorning) -> None:
         await driver.press("s")
         await driver.type("no journal here")
         await driver.press("enter")
-        await driver.sees("[-] SKIPPED", "skipped: no journal here")
+        await driver.sees("[-] SKIPPED", "skipped by", "no journal here")
         await driver.press("u")
         await driver.sees("taken back", "[?] ERROR   No errors")
         await driver.go("collectors")

@@ -104,7 +104,7 @@ async def test_bad_morning_is_signed_as_fail_with_its_notes(make_morning: MakeMo
         await session.fill("issues", "slow")
         await driver.press("g")
         await driver.sees(
-            "FAIL  4 pass, 1 fail, 1 blocked, 1 waived", "note by", "vendor slow", "waived until 2026-11-30"
+            "FAIL  4 pass, 1 fail, 1 blocked, 1 waived", "note by", "vendor slow", "until 2026-11-30: no rights yet"
         )
         await driver.press("S")
         await driver.sees("Signed. x")

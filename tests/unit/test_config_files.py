@@ -62,7 +62,7 @@ def test_below_a_file_there_is_nothing(tmp_path: Path) -> None:
     """A path through a file, or with a NUL byte in it, is a missing file and no crash."""
     (tmp_path / "file").write_text("")
     assert refused(tmp_path / "file" / "x.toml") == "it: there is no such file"
-    assert "null byte" in refused(tmp_path / "a\0b")
+    assert "null" in refused(tmp_path / "a\0b")
     assert not is_file(tmp_path / "a\0b")
     assert not is_directory(tmp_path / "file" / "x")
 

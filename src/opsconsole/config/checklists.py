@@ -1,6 +1,5 @@
 """Loads checklists: from TOML to the model, with every problem of a file told at once."""
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from opsconsole.config.runbooks import missing_runbook
 from opsconsole.config.textfiles import is_directory
 from opsconsole.config.tomlfiles import read_toml
 from opsconsole.config.trust import untrusted
-from opsconsole.config.words import guess, kind_of, quoted
+from opsconsole.config.words import kind_of, quoted
 from opsconsole.contracts.probe import ProbeKind
 from opsconsole.model.checklists import Checklist, Field, Item, Section
 
@@ -61,9 +60,7 @@ def load_checklist(
     None). Never raises for what a file holds.
     """
     tables, report = read_toml(path, check_trust=check_trust)
-    checklist = None if tables is None else _Reading(path, report, kinds).checklist(tables)
-    if checklist is not None:
-        _warn(checklist, sources, report)
+    checklist = None if tables is None else _Reading(path, report, kinds, sources, tables).checklist()
     return LoadedChecklist(
         path=path,
         id=path.stem,
@@ -117,15 +114,30 @@ def toml_files(directory: Path, report: Report, *, check_trust: bool = True) -> 
 class _Reading:
     """One checklist while it is read."""
 
-    def __init__(self, path: Path, report: Report, kinds: Mapping[str, ProbeKind]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        report: Report,
+        kinds: Mapping[str, ProbeKind],
+        sources: Collection[str] | None,
+        tables: Mapping[str, Any],
+    ) -> None:
         self._path = path
         self._report = report
         self._decoder = Decoder(report, CHECKLIST_RULES)
-        self._items = ItemReader(self._decoder, kinds, lambda name: missing_runbook(path, name))
+        self._items = ItemReader(
+            self._decoder,
+            kinds,
+            lambda name: missing_runbook(path, name),
+            sources,
+            has_schedule="schedule" in tables,
+        )
+        self._top = tables
         self._needs: list[Needs] = []
 
-    def checklist(self, tables: Mapping[str, Any]) -> Checklist | None:
+    def checklist(self) -> Checklist | None:
         """Read everything, whatever is found to be wrong on the way."""
+        tables = self._top
         if not tables:
             self._report.error(WHOLE, "the file is empty")
             return None
@@ -137,7 +149,7 @@ class _Reading:
         sections = [self._section(*each) for each in self._tables(tables, "section", WHOLE)]
         if "section" not in tables and "section" not in meant:
             self._report.error(WHOLE, "a checklist needs a [[section]] with a [[section.item]]")
-        fields = self._fields(tables)
+        fields = self._fields()
         check_needs(self._needs, self._report)
         if self._report.failed:
             return None
@@ -172,31 +184,13 @@ class _Reading:
             self._needs.append(Needs(name, table.get("requires"), named))
         return item
 
-    def _fields(self, tables: Mapping[str, Any]) -> list[Field | None]:
+    def _fields(self) -> list[Field | None]:
         seen: set[str] = set()
         fields: list[Field | None] = []
-        for table, place in self._tables(tables, "field", WHOLE):
+        for table, place in self._tables(self._top, "field", WHOLE):
             field = self._decoder.struct(Field, table, place)
             if field is not None and field.id in seen:
                 self._report.error(place.at("id"), f"another field has the id {quoted(field.id)}")
             seen |= {field.id} if field is not None else set()
             fields.append(field)
         return fields
-
-
-_SCHEDULED = re.compile(r"(?<![:\w]):scheduled\b")
-
-
-def _warn(checklist: Checklist, sources: Collection[str] | None, report: Report) -> None:
-    """Warn of what will not work although the file by itself is right."""
-    for at, section in enumerate(checklist.sections):
-        for index, item in enumerate(section.items):
-            place = Place(("section", at, "item", index)).of_item(item.id)
-            source = item.options.get("source")
-            if sources is not None and isinstance(source, str) and source not in sources:
-                told = guess(source, sources, "it names")
-                report.warn(place.at("source"), f"the configuration names no source {quoted(source)}{told}")
-            if checklist.schedule is None and _SCHEDULED.search(str(item.options.get("query", ""))):
-                report.warn(
-                    place.at("query"), 'asks for :scheduled; add a schedule = { at = "02:00" } to the checklist'
-                )

@@ -6,7 +6,7 @@ from typing import Any
 
 from opsconsole.config.decoding import Decoder, Rules
 from opsconsole.config.diagnostics import WHOLE, Place, Report
-from opsconsole.config.limits import whole
+from opsconsole.config.limits import unique, whole
 from opsconsole.config.places import STATE_VARIABLE
 from opsconsole.config.settings import RunSettings, Settings, StoreSettings
 from opsconsole.config.tomlfiles import read_toml
@@ -24,7 +24,7 @@ def _no_blank(texts: tuple[str, ...]) -> str | None:
 
 SETTINGS_RULES = Rules(
     checks={
-        (Settings, "checklists"): _no_blank,
+        (Settings, "checklists"): unique(_no_blank),
         (StoreSettings, "path"): lambda path: None if path.strip() else "must not be empty",
         (RunSettings, "concurrency"): whole(1, 256),
         (Source, "connect_timeout"): whole(1, 600),

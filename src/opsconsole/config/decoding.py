@@ -92,7 +92,7 @@ class Decoder:
             return None
         try:
             return kind(**values)
-        except (ValueError, TypeError) as error:  # what __post_init__ refuses
+        except (ValueError, TypeError) as error:  # what __post_init__ may raise to refuse, as msgspec documents it
             self.report.error(place, str(error))
             return None
 
@@ -262,9 +262,6 @@ class Decoder:
         values = [self._value(node.item_type, each, place.at(index)) for index, each in enumerate(raw)]
         if BAD in values:
             return BAD
-        for index, value in enumerate(raw):
-            if isinstance(value, str) and value in raw[:index]:
-                return self._bad(place.at(index), f"{quoted(value)} is there twice")
         if node.min_length and len(values) < node.min_length:
             return self._bad(place, "must not be empty")
         return tuple(values) if isinstance(node, inspect.VarTupleType) else values

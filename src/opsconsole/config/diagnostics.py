@@ -122,5 +122,6 @@ class Report:
         """Return what was found, of one severity or of both, in the order of the lines."""
         found = sorted(self._found, key=lambda each: each.line)
         if self._untold:
-            found.append(Diagnostic(self.file, f"and {self._untold} more problems"))
+            more = Severity.ERROR if self.failed else Severity.WARNING
+            found.append(Diagnostic(self.file, f"and {self._untold} more problems", severity=more))
         return tuple(each for each in found if severity in {None, each.severity})

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from zoneinfo import available_timezones
 
 from opsconsole.config.decoding import Check, Rules, keys_of
-from opsconsole.config.limits import an_id, one_line, some, whole
+from opsconsole.config.limits import an_id, one_line, some, unique, whole
 from opsconsole.config.words import nearest, quoted
 from opsconsole.model.calendar import CalendarError, due_days, time_of_day, zone
 from opsconsole.model.checklists import (
@@ -85,7 +85,7 @@ def _reasons(values: tuple[str, ...]) -> str | None:
     for each in values:
         if ID.fullmatch(each) is None or "_" in each:
             return f"{quoted(each)} is no reason; reasons are written like 'not-booted-with-systemd'"
-        meant = nearest(each, _REASONS)
+        meant = nearest(each, _REASONS, alike=0.9)
         if meant not in {None, each}:
             return f"unknown reason {quoted(each)}; did you mean '{meant}'?"
     return None
@@ -108,9 +108,10 @@ CHECKLIST_RULES = Rules(
         (Section, "title"): one_line,
         (Item, "id"): an_id,
         (Item, "title"): one_line,
-        (Item, "refs"): _lines,
-        (Item, "for_each"): some(_lines),
-        (Item, "skip_when"): _reasons,
+        (Item, "refs"): unique(_lines),
+        (Item, "requires"): unique(),
+        (Item, "for_each"): some(unique(_lines)),
+        (Item, "skip_when"): unique(_reasons),
         (Item, "timeout"): _duration(0, MAX_TIMEOUT, "10 min"),
         (Item, "minutes"): whole(0, 1440),
         (Item, "priority"): _optional_line,
@@ -118,7 +119,7 @@ CHECKLIST_RULES = Rules(
         (Escalation, "escalate"): _optional_line,
         (Retry, "times"): whole(1, 5),
         (Retry, "delay"): _duration(-1, MAX_TIMEOUT, "10 min"),
-        (Retry, "on"): some(),
+        (Retry, "on"): some(unique()),
         (Field, "id"): an_id,
         (Field, "title"): one_line,
     },

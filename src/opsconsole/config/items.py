@@ -1,7 +1,8 @@
 """Reads one item of a checklist: its common keys, what its probe is told, and the conditions it is judged by."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -24,17 +25,26 @@ the place of the item's. Any other key of an item keeps its meaning, whatever th
 _NATURES = ("probe", "entry", "manual")
 _OF_PROBES = ("on_empty", "on_timeout", "skip_when", "for_each", "retry", "timeout")
 _OF_CONDITIONS = ("require", "target")
+_SCHEDULED = re.compile(r"(?<![:\w]):scheduled\b")
 
 
 class ItemReader:
     """Reads the items of one checklist."""
 
     def __init__(
-        self, decoder: Decoder, kinds: Mapping[str, ProbeKind], missing_runbook: Callable[[str], str | None]
+        self,
+        decoder: Decoder,
+        kinds: Mapping[str, ProbeKind],
+        missing_runbook: Callable[[str], str | None],
+        sources: Collection[str] | None,
+        *,
+        has_schedule: bool,
     ) -> None:
         self.decoder = decoder
         self.kinds = kinds
         self.missing_runbook = missing_runbook
+        self.sources = sources
+        self.has_schedule = has_schedule
 
     def read(self, table: Mapping[str, Any], place: Place) -> Item | None:
         """Return the item, or None with everything that is wrong with it in the report."""
@@ -49,6 +59,8 @@ class _Reading:
         self._report = reader.decoder.report
         self._kinds = reader.kinds
         self._missing_runbook = reader.missing_runbook
+        self._sources = reader.sources
+        self._has_schedule = reader.has_schedule
         self._table = table
         self._place = place
         self._kind = self._found_kind()
@@ -74,6 +86,7 @@ class _Reading:
         if self._kind is not None:
             values["options"] = BAD if known is None else json_safe(self._given())
         self._check_on_fail(values.get("on_fail"))
+        self._warn()
         good = [
             (where, each) for placed in conditions.values() for where, each in placed.items() if each is not BAD
         ]
@@ -134,7 +147,8 @@ class _Reading:
         elif has_entry:
             self._refuse(_OF_PROBES, "means nothing without a probe")
         elif not has_probe and not self._meant & {*_NATURES}:
-            told = f'; probe = "{self._likely_probe()}" is probably missing' if self._likely_probe() else ""
+            probe = self._likely_probe()
+            told = f'; probe = "{probe}" is probably missing' if probe else ""
             self._error("", f"nothing says how it is checked: give it a probe, an entry, or manual = true{told}")
         conditions = [self._table.get(key) for key in _OF_CONDITIONS]
         if (has_probe or has_entry) and not manual and not any(conditions) and not self._meant & {*_OF_CONDITIONS}:
@@ -180,7 +194,7 @@ class _Reading:
         given = self._given()
         targets = self._table.get("for_each")
         names = [each for each in targets if isinstance(each, str)] if isinstance(targets, list) else []
-        if not self._targets_are_used(given, names):
+        if ("for_each" in self._table and not names) or not self._targets_are_used(given, names):
             return None
         known: list[Subjects | None] = []
         for each in [substituted(given, name) for name in names] or [given]:
@@ -219,6 +233,18 @@ class _Reading:
         if not problems and subjects not in known:
             known.append(subjects)
         return not problems
+
+    def _warn(self) -> None:
+        """Warn of what will not work although the file by itself is right."""
+        given = self._given()
+        source, query = given.get("source"), given.get("query")
+        if self._sources is not None and isinstance(source, str) and source not in self._sources:
+            told = guess(source, self._sources, "it names")
+            message = f"the configuration names no source {quoted(source)}{told}"
+            self._report.warn(self._place.at("source"), message)
+        if not self._has_schedule and isinstance(query, str) and _SCHEDULED.search(query):
+            message = 'asks for :scheduled; add a schedule = { at = "02:00" } to the checklist'
+            self._report.warn(self._place.at("query"), message)
 
     # --- what it is judged by ------------------------------------------------------------------------
 

@@ -37,6 +37,18 @@ def whole(low: int, high: int) -> Check:
     return check
 
 
+def unique(check: Check | None = None) -> Check:
+    """Return the check that no text of a list is there twice, and then `check` of it."""
+
+    def whole_list(values: tuple[str, ...]) -> str | None:
+        repeated = next((each for index, each in enumerate(values) if each in values[:index]), None)
+        if repeated is not None:
+            return f"{quoted(str(repeated))} is there twice"
+        return check(values) if check else None
+
+    return whole_list
+
+
 def some(check: Check | None = None) -> Check:
     """Return the check that a list is not empty, and then `check` of it."""
     return lambda values: "must not be empty" if not values else check(values) if check else None

@@ -7,7 +7,7 @@ from typing import Any
 from opsconsole.config.checklists import SUFFIX, load_checklist, toml_files
 from opsconsole.config.configfile import SourceKinds, read_settings
 from opsconsole.config.diagnostics import Diagnostic, Report, Severity
-from opsconsole.config.places import CONFIG_NAME
+from opsconsole.config.places import CONFIG_NAME, current_directory
 from opsconsole.config.runbooks import DIRECTORY, load_runbook, runbook_path
 from opsconsole.config.textfiles import is_directory, is_file
 from opsconsole.config.tomlfiles import read_toml
@@ -32,8 +32,14 @@ def lint_paths(
     """
     lint = _Lint(kinds, source_kinds, sources, check_trust=check_trust)
     for path in paths:
-        lint.add(path, named=True)
+        lint.add(_near(path), named=True)
     return lint.run()
+
+
+def _near(path: Path) -> Path:
+    """Return a path in the current directory relative to it, as a person would write it."""
+    here = current_directory()
+    return path.relative_to(here) if path.is_relative_to(here) and path != here else path
 
 
 class _Lint:

@@ -15,7 +15,14 @@ from msgspec import inspect
 from opsconsole.config.configfile import SETTINGS_RULES, SourceKinds, read_settings
 from opsconsole.config.decoding import BAD, Decoder, fields_of
 from opsconsole.config.diagnostics import Diagnostic, Place, Report, Severity, key_text
-from opsconsole.config.places import CONFIG_VARIABLE, STATE_VARIABLE, NoHomeError, config_file, state_directory
+from opsconsole.config.places import (
+    CONFIG_VARIABLE,
+    STATE_VARIABLE,
+    NoHomeError,
+    config_file,
+    current_directory,
+    state_directory,
+)
 from opsconsole.config.settings import Config, ConsoleSettings, LoadedConfig, RunSettings, Setting, Settings
 from opsconsole.config.words import guess
 from opsconsole.contracts.probe import Source
@@ -79,7 +86,7 @@ def load_config(
     (`console.ascii`; None where an option was not given). `environ` and `directory` are those of the process where
     they are left out. Never raises for what it finds.
     """
-    layers = _Layers(dict(os.environ if environ is None else environ), directory or Path.cwd())
+    layers = _Layers(dict(os.environ if environ is None else environ), directory or current_directory())
     layers.default()
     found = config_file(option, layers.environ, layers.directory)
     layers.note("config", str(found.path) if found else "none", found.origin if found else "default")

@@ -25,12 +25,20 @@ class NoHomeError(Exception):
     """There is no home directory to look in or to write to; the message says what to set."""
 
 
+def current_directory() -> Path:
+    """Return the current directory, the root where it was deleted."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path("/")
+
+
 def config_file(option: Path | None, environ: Mapping[str, str], directory: Path) -> Found | None:
     """Return the configuration to use, None where there is none; one that was named need not exist."""
     if option is not None:
-        return Found(directory / option, "--config")
+        return Found(_placed(option, directory), "--config")
     if environ.get(CONFIG_VARIABLE):
-        return Found(directory / environ[CONFIG_VARIABLE], CONFIG_VARIABLE)
+        return Found(_placed(Path(environ[CONFIG_VARIABLE]), directory), CONFIG_VARIABLE)
     if _is_there(directory / CONFIG_NAME):
         return Found(directory / CONFIG_NAME, "the current directory")
     try:
@@ -43,13 +51,21 @@ def config_file(option: Path | None, environ: Mapping[str, str], directory: Path
 def state_directory(option: Path | None, environ: Mapping[str, str], directory: Path) -> Found:
     """Return where records are kept; raise NoHomeError where there is no place for them."""
     if option is not None:
-        return Found(directory / option, "--state")
+        return Found(_placed(option, directory), "--state")
     if environ.get(STATE_VARIABLE):
-        return Found(directory / environ[STATE_VARIABLE], STATE_VARIABLE)
+        return Found(_placed(Path(environ[STATE_VARIABLE]), directory), STATE_VARIABLE)
     try:
         return Found(_xdg("state"), "default")
     except NoHomeError as error:
         raise NoHomeError(f"{error}; name a directory for the records by --state or {STATE_VARIABLE}") from error
+
+
+def _placed(path: Path, directory: Path) -> Path:
+    """Return `path` as an absolute one; crontabs and units leave a `~` as it is."""
+    try:
+        return directory / path.expanduser()
+    except RuntimeError:  # no home directory, so it is no more than a name
+        return directory / path
 
 
 def _is_there(path: Path) -> bool:

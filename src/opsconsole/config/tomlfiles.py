@@ -12,8 +12,10 @@ from opsconsole.config.textfiles import read_text
 MAX_KEY_PARTS = 16
 """Dotted keys of thousands of parts cost quadratic time and memory in any TOML parser; nobody writes them."""
 
-_PART = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
-_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MAX_KEY_PARTS}}}")
+_PART = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.){0,64}"|'[^'\n]{0,64}')"""
+_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_PART}(?:[ \t]*\.[ \t]*{_PART}){{{MAX_KEY_PARTS}}}")
+"""The lengths keep the search itself cheap; a line has no room for many parts that are longer. Possessive groups,
+which would do as well, match wrongly before Python 3.11.5 (python/cpython#106052)."""
 
 _POSITION = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)\Z", re.DOTALL)
 

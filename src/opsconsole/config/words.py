@@ -13,15 +13,15 @@ _LONGEST_NUMBER = 20
 _MOST_LISTED = 24
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the one of `known` that `word` was probably meant to be."""
+def nearest(word: str, known: Iterable[str], alike: float = 0.6) -> str | None:
+    """Return the one of `known` that `word` was probably meant to be: the most similar, at least so much `alike`."""
     if not 0 < len(word) <= _LONGEST_GUESSED:
         return None
     candidates = list(known)
     for candidate in candidates:
         if candidate.lower() == word.lower().replace("-", "_") or candidate.lower() == word.lower():
             return candidate
-    return next(iter(difflib.get_close_matches(word, candidates, 1, 0.6)), None)
+    return next(iter(difflib.get_close_matches(word, candidates, 1, alike)), None)
 
 
 def guess(word: str, known: Iterable[str], listed: str = "known here") -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
-from typing import Any, ClassVar, Protocol, cast, runtime_checkable
+from typing import Any, ClassVar, ParamSpec, Protocol, cast, runtime_checkable
 
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -18,6 +18,8 @@ from opsconsole.screens.lines import Keys, Line, Message
 from opsconsole.screens.live import LiveRun, LiveRuns
 from opsconsole.widgets.pieces import Piece
 from opsconsole.wiring.services import Services
+
+P = ParamSpec("P")
 
 WARNING = "bold $warning"
 ERROR = "bold $error"
@@ -36,7 +38,9 @@ class Console(Protocol):
     runs: LiveRuns
     drafts: Drafts
 
-    def start(self, work: Coroutine[Any, Any, None], doing: str) -> None:
+    def start(
+        self, doing: str, work: Callable[P, Coroutine[Any, Any, None]], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
         """Do `work` in the background, whatever becomes of the screen; an unexpected error is shown."""
 
     def open_run(self, checklist: Checklist, date: dt.date | None = None, *, measure: bool = True) -> None:
@@ -126,7 +130,7 @@ class ConsoleScreen(Screen[str]):
 
     def act(self, live: LiveRun, deed: Callable[[], Awaitable[str]], doing: str) -> None:
         """Do something to a run, after what was asked for before; what `deed` returns is the answer."""
-        self.console.start(self._acted(live, deed), doing)
+        self.console.start(doing, self._acted, live, deed)
 
     async def _acted(self, live: LiveRun, deed: Callable[[], Awaitable[str]]) -> None:
         async with live.in_order:

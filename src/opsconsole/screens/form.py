@@ -177,7 +177,7 @@ class FormScreen(ModalScreen[str]):
         """Save, and close where that went well."""
         if not self._saving:
             self._saving = True
-            self.console.start(self._saved(self._typed()), "saving")
+            self.console.start("saving", self._saved, self._typed())
 
     async def _saved(self, typed: dict[str, str]) -> None:
         try:
@@ -204,7 +204,7 @@ class FormScreen(ModalScreen[str]):
     def action_editor(self) -> None:
         """Go on in the operator's own editor."""
         if isinstance(self.focused, ManyLines):
-            self.console.start(self._edited(self.focused), "running the editor")
+            self.console.start("running the editor", self._edited, self.focused)
 
     async def _edited(self, widget: ManyLines) -> None:
         from opsconsole.widgets.editor import EditorError, edit_text

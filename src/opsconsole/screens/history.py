@@ -46,7 +46,7 @@ class HistoryScreen(ConsoleScreen):
         """Look again which runs there are."""
         self.say("")
         self._known = {}
-        self.console.start(self._listed(), "reading the history")
+        self.console.start("reading the history", self._listed)
 
     async def _listed(self) -> None:
         store = self.console.services.engine.store
@@ -67,7 +67,7 @@ class HistoryScreen(ConsoleScreen):
     def read_near_cursor(self) -> None:
         """Read what became of the runs around the cursor."""
         if not self._reading and self._wanted():
-            self.console.start(self._read_near(), "reading the history")
+            self.console.start("reading the history", self._read_near)
 
     def _wanted(self) -> list[RunKey]:
         at = self.query_one(Rows).cursor_index or 0

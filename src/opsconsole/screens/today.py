@@ -91,7 +91,7 @@ class TodayScreen(ConsoleScreen):
     def _load(self) -> None:
         if not self._loading:
             self._loading = True
-            self.console.start(self._loaded(), "reading the record")
+            self.console.start("reading the record", self._loaded)
 
     async def _loaded(self) -> None:
         try:

@@ -51,7 +51,7 @@ def today_rows(
 ) -> list[Row]:
     """Return one row for each checklist, in their order; one that was not read yet has its title only.
 
-    `known` holds where each stands, or why that could not be found out. `wide`: there are a hundred columns or more.
+    `known` holds where each stands, or why that could not be found out. `wide`: there are 100 columns or more.
     """
     titles = [visible(each.title) for each in checklists.values()]
     column = min(_TITLE_AT_MOST, max(map(cell_len, titles), default=0))

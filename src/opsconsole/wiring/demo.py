@@ -27,6 +27,12 @@ DEMO_SKIPS = frozenset(
 """What the demo counts as SKIPPED: its collectors are no units of the host."""
 
 
+_ABOUT_ENTRIES = (
+    "there is no ConnectWise or NinjaOne here to read the two entries from: the numbers that agree are in the "
+    "items' readings"
+)
+
+
 def _about_units() -> str:
     if Path("/run/systemd/system").is_dir():
         return "the demo installs no units: items about the timer and the journal of its collectors are skipped"
@@ -56,7 +62,7 @@ def demo_services(config: Path | None, state: Path | None, fault: Fault | None, 
     directory = found.state / "demo"
     actor = current_actor(via)
     with running_demo(directory, now=datetime.now(UTC), fault=fault) as demo:
-        notices = (*demo.notices, _about_units())
+        notices = (*demo.notices, _about_units(), _ABOUT_ENTRIES)
         definitions = Definitions(
             load_checklists(
                 [shipped_checklists() / f"{name}.toml" for name in ("qbr-daily", OFFERED)],
