@@ -48,15 +48,15 @@ class Ratio:
         return cls(statistics.median(ratios), ratios[0], ratios[-1])
 
     def __str__(self) -> str:
-        return f"{self.median:.2f} ({self.least:.2f}–{self.greatest:.2f})"
+        return f"{self.median:.2f} ({self.least:.2f}-{self.greatest:.2f})"
 
 
-class CommandFailed(Exception):
+class CommandFailedError(Exception):
     """A command did not do what is measured, so that its time means nothing."""
 
 
 def timed(contestant: Contestant) -> Sample:
-    """Run a command to its end with its output thrown away; raises CommandFailed where it fails.
+    """Run a command to its end with its output thrown away; raises CommandFailedError where it fails.
 
     The processor's time is that of the process and of the children it waited for.
     """
@@ -70,7 +70,7 @@ def timed(contestant: Contestant) -> Sample:
         wall = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in contestant.accepted:
-        raise CommandFailed(f"exit status {process.returncode}: {' '.join(argv)}")
+        raise CommandFailedError(f"exit status {process.returncode}: {' '.join(argv)}")
     return Sample(wall, used.ru_utime + used.ru_stime)
 
 
@@ -91,7 +91,6 @@ def in_turns(takers: Sequence[Callable[[], _Result]], rounds: int, warmups: int 
 
 def race(contestants: Sequence[Contestant], rounds: int, warmups: int = 2) -> list[list[Sample]]:
     """Return the samples of each contestant, run in turns."""
-
     return in_turns([partial(timed, each) for each in contestants], rounds, warmups)
 
 

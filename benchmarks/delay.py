@@ -23,10 +23,14 @@ class Line:
         self._one_way = one_way
         self._running: set[asyncio.Task[None]] = set()
 
-    async def carry(self, near: asyncio.StreamReader, to_near: asyncio.StreamWriter) -> None:
-        """Carry one connection until both its ends have closed."""
+    def carry(self, near: asyncio.StreamReader, to_near: asyncio.StreamWriter) -> None:
+        """Begin to carry a connection."""
+        self._start(self._both_directions(near, to_near))
+
+    async def _both_directions(self, near: asyncio.StreamReader, to_near: asyncio.StreamWriter) -> None:
         far, to_far = await asyncio.open_unix_connection(self._path)
-        await asyncio.gather(self._one_direction(near, to_far), self._one_direction(far, to_near))
+        self._start(self._one_direction(near, to_far))
+        self._start(self._one_direction(far, to_near))
 
     async def _one_direction(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()

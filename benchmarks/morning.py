@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.comparing import COMPARED, CommandFailed, Contestant, compared, race
+from benchmarks.comparing import COMPARED, CommandFailedError, Contestant, compared, race
 from benchmarks.tables import Table
 from benchmarks.workshop import Installation, Workshop, psql_programs, shipped, without_systemd
 from support.systemd import BoxError, SystemdBox
@@ -25,7 +25,7 @@ def measure(workshop: Workshop, rounds: int) -> Table:
     everything = shipped(CHECKLIST)
     without = workshop.installation("without-systemd", {CHECKLIST: without_systemd(everything)})
     rows = _rows(without, "without systemd", rounds, journal=False)
-    about = f"{rounds} rounds in turns after 2 to warm up; median (least–greatest) of the ratios within a round."
+    about = f"{rounds} rounds in turns after 2 to warm up; median (least-greatest) of the ratios within a round."
     installation = workshop.installation("with-systemd", {CHECKLIST: everything})
     try:
         with _boxed(workshop.directory) as prefix:
@@ -63,17 +63,17 @@ def _rows(
 
 
 def _prove(installation: Installation, before: Path, prefix: Sequence[str]) -> int:
-    """Return how many items are measured; raises CommandFailed where one is not, whose time would mean nothing."""
+    """Return how many items are measured; raises CommandFailedError where one is not."""
     argv = installation.headless(installation.fresh_state(before), CHECKLIST, "--format", "json")
     done = subprocess.run([*prefix, *argv], env=dict(installation.environment), capture_output=True, check=False)
     try:
         document = json.loads(done.stdout)
     except json.JSONDecodeError as error:
-        raise CommandFailed(f"no JSON: {done.stderr.decode(errors='replace')}") from error
+        raise CommandFailedError(f"no JSON: {done.stderr.decode(errors='replace')}") from error
     outcomes = {item["id"]: item["outcome"] for item in document["items"]}
     bad = {item: outcome for item, outcome in outcomes.items() if outcome not in _MEASURED}
     if bad:
-        raise CommandFailed(f"not measured: {bad}")
+        raise CommandFailedError(f"not measured: {bad}")
     return len(outcomes)
 
 
@@ -91,7 +91,7 @@ class _Box(SystemdBox):
         super().start()
         done = self.run(["mount", "-o", "remount,bind,rw", self._shown])
         if done.returncode:
-            raise CommandFailed(done.stderr.decode(errors="replace"))
+            raise CommandFailedError(done.stderr.decode(errors="replace"))
 
     @property
     def prefix(self) -> list[str]:

@@ -39,9 +39,9 @@ def measure(workshop: Workshop, rounds: int) -> Table:
         ours, theirs = in_turns(takers, rounds, warmups=1)
         rows += _rows(size, ours, theirs)
     about = (
-        f"{rounds} rounds in turns after 1 to warm up, for each size. A moment is counted from before the fork; the "
-        f"first frame is there when the name of the checklist and the keys are on the screen, for the bare "
-        f"application its one line."
+        f"{rounds} rounds in turns after 1 to warm up, for each size; median (least-greatest) of the ratios within "
+        "a round. The console's first frame is there when a checklist's name and the keys are on the screen, the "
+        "bare application's when its one line is."
     )
     return Table("paint", HEAD, rows, about)
 
@@ -54,7 +54,7 @@ def _rows(size: tuple[int, int], ours: list[Start], theirs: list[Start]) -> list
         ("first frame", [max(each.shown[:2], key=_wall) for each in ours], bare, LIMIT),
         ("and where the checklists stand", [each.shown[2] for each in ours], bare, None),
     )
-    return [(f"{size[0]}×{size[1]}", name, *compared(mine, peer, limit)) for name, mine, peer, limit in moments]
+    return [(f"{size[0]}x{size[1]}", name, *compared(mine, peer, limit)) for name, mine, peer, limit in moments]
 
 
 def _wall(moment: Sample) -> float:

@@ -1,6 +1,6 @@
 """Measures opsconsole beside its peers and prints ratios; `--write` puts the tables into docs/benchmarks.md.
 
-    python benchmarks/run.py [--write] [--rounds N] [morning] [distance] [paint] [traffic]
+    python benchmarks/run.py [--write] [--rounds N] [morning] [distance] [paint] [traffic] [where]
 
 Absolute times mean little on a machine that others use too: what counts is the ratio of two commands that ran in
 turns, and its spread.
@@ -9,7 +9,7 @@ turns, and its spread.
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.tables import Table
     from benchmarks.workshop import Workshop
 
-NAMES = ("morning", "distance", "paint", "traffic")
+NAMES = ("morning", "distance", "paint", "traffic", "where")
 
 
 def main() -> int:
@@ -35,7 +35,7 @@ def main() -> int:
     return _measured(options.names or NAMES, options.rounds, write=options.write)
 
 
-def _measured(names: list[str], rounds: int, *, write: bool) -> int:
+def _measured(names: Sequence[str], rounds: int, *, write: bool) -> int:
     from benchmarks.machine import facts
     from benchmarks.tables import write_into_page
     from benchmarks.workshop import compile_program, opened
@@ -56,13 +56,14 @@ def _measured(names: list[str], rounds: int, *, write: bool) -> int:
 
 
 def _benchmark(name: str) -> "Callable[[Workshop, int], Table]":
-    from benchmarks import distance, morning, paint, traffic
+    from benchmarks import distance, morning, paint, traffic, where
 
     return {
         "morning": morning.measure,
         "distance": distance.measure,
         "paint": paint.measure,
         "traffic": traffic.measure,
+        "where": where.measure,
     }[name]
 
 

@@ -36,7 +36,7 @@ class TolerantScreen(Screen):
         super().feed(data[:at])
 
 
-class NotSeen(Exception):
+class NotSeenError(Exception):
     """What is measured did not appear on the screen."""
 
 
@@ -71,7 +71,7 @@ def started(
         output = b""
         while not all(text.encode() in output for text in texts):
             if time.perf_counter() - begin > _DEADLINE:
-                raise NotSeen(f"not shown within {_DEADLINE:g} s: {texts}")
+                raise NotSeenError(f"not shown within {_DEADLINE:g} s: {texts}")
             output += _stamped(pty, chunks, begin, 0.5)
         while _stamped(pty, chunks, begin, _QUIET):
             pass
@@ -108,5 +108,5 @@ def _appearances(
                 when.setdefault(text, moment)
     missing = [text for text in texts if text not in when]
     if missing:
-        raise NotSeen(f"never on the screen: {missing}")
+        raise NotSeenError(f"never on the screen: {missing}")
     return tuple(when[text] for text in texts)

@@ -37,8 +37,8 @@ def measure(workshop: Workshop, rounds: int) -> Table:
     for size in SIZES:
         rows += _measured(workshop, size, rounds)
     about = (
-        f"Median (least–greatest) of {rounds} key presses each, and what came within {IDLE_SECONDS:g} s without one. "
-        "The DataTable runs with the console's theme and without animations."
+        f"Median (least-greatest) of {rounds} key presses each, and what came within {IDLE_SECONDS:g} s without "
+        "any. The DataTable runs with the console's theme and without animations."
     )
     return Table("traffic", HEAD, rows, about)
 
@@ -109,10 +109,10 @@ def _row(
     budget = ""
     if limit is not None:
         budget = f"≤ {limit} B: kept" if median <= limit else f"≤ {limit} B: {median - limit:g} B over"
-    return f"{size[0]}×{size[1]}", what, _bytes(ours), "" if theirs is None else _bytes(theirs), ratio, budget
+    return f"{size[0]}x{size[1]}", what, _bytes(ours), "" if theirs is None else _bytes(theirs), ratio, budget
 
 
 def _bytes(counts: Sequence[int]) -> str:
     if len(counts) == 1:
         return f"{counts[0]} B"
-    return f"{statistics.median(counts):.0f} B ({min(counts)}–{max(counts)})"
+    return f"{statistics.median(counts):.0f} B ({min(counts)}-{max(counts)})"

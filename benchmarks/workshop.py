@@ -112,7 +112,7 @@ def without_systemd(text: str) -> str:
 
 
 def psql_programs() -> dict[str, str]:
-    """Return the clients there are by what they are: what an operator of this host calls, and the program itself."""
+    """Return the clients by what they are: what an operator of this host calls, and the program itself."""
     programs = {"psql": str(find_programs().psql)}
     found = shutil.which("psql")
     if found is not None and Path(found).read_bytes()[:2] == b"#!":

@@ -92,7 +92,7 @@ def subject_rows(kind: ProbeKind) -> list[str]:
     for title, options in EXAMPLES.get(kind.name, {"": {}}).items():
         subjects = kind.subjects(msgspec.convert(options, kind.options, dec_hook=dec_hook))
         if subjects is None:
-            return ["", "Conditions speak of the columns of the result, and of its measures `count` and `value`."]
+            return ["", "Conditions speak of the columns of the result, and of `count`, `value` and `latency`."]
         rows += ["", f"| condition on{f', {title}' if title else ''} | is |", "|---|---|"]
         rows += [f"| `{name}` | {unit_text(unit)} |" for name, unit in subjects.items()]
     return rows

@@ -2,11 +2,10 @@
 
 from typing import ClassVar
 
+from benchmarks.rows_of_a_run import COUNT, MARKS, UPDATED, title, value, word
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
-
-from benchmarks.rows_of_a_run import COUNT, MARKS, UPDATED, title, value, word
 
 
 class TableApp(App[None]):

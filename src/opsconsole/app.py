@@ -73,7 +73,9 @@ class ConsoleApp(TerminalApp[None], inherit_bindings=False):
         self, doing: str, work: Callable[P, Coroutine[Any, Any, None]], *args: P.args, **kwargs: P.kwargs
     ) -> None:
         """Do `work` in the background, whatever becomes of the screen; an unexpected error is shown."""
-        self.run_worker(partial(work, *args, **kwargs), name=doing, exit_on_error=False)
+        # Not a coroutine made here: one whose worker is cancelled before it begins would never be awaited.
+        begin: Callable[[], Coroutine[None, None, None]] = partial(work, *args, **kwargs)
+        _: Worker[None] = self.run_worker(begin, name=doing, exit_on_error=False)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Show the unexpected error that something in the background ended of."""

@@ -188,6 +188,12 @@ async def main():
             print(error.problem.reason, path in error.problem.cause, shown, ticks > 5)
     import threading
     print(sum("disk" in each.name for each in threading.enumerate()))
+    os.close(device)
+    for asked in (DiskOptions(path=path), DiskOptions(all=True)):
+        try:
+            await probe.measure(asked, context(timeout=30))
+        except ProbeError as error:
+            print(error.problem.reason, path in error.problem.cause)
     ticking.cancel()
 
 asyncio.run(main())
@@ -213,6 +219,8 @@ def test_a_dead_mount_holds_up_nothing(tmp_path: Path) -> None:
         "timeout True True True",
         "timeout True False True",
         "1",
+        "source-down True",  # once its server is known to be gone
+        "source-down True",
     ], said.stderr.decode()
     assert time.monotonic() - began < 30
 
@@ -264,6 +272,16 @@ def test_which_file_systems_have_room(monkeypatch: pytest.MonkeyPatch, tmp_path:
         mount = mount_of(path, mounts)
         assert mount is not None
         assert mount.point == point
+
+
+async def test_no_file_system_is_not_green(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where every mount is in memory, `all` has nothing to look at, and says so."""
+    listed = tmp_path / "mountinfo"
+    listed.write_bytes(b"1 0 0:1 / / rw - tmpfs tmpfs rw\n")
+    monkeypatch.setattr(_mounts, "MOUNTINFO", listed)
+    assert (await _problem(disk.KIND, DiskOptions(all=True))).reason == "empty"
+    listed.unlink()
+    assert (await _problem(disk.KIND, DiskOptions(all=True))).reason == "failed"
 
 
 def test_the_root_of_a_container_counts() -> None:

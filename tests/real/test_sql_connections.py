@@ -11,12 +11,19 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from opsconsole.checks.sql import DEPTH, KIND
-from opsconsole.contracts.probe import ProbeError
-from opsconsole.model.values import number
+from opsconsole.checks.sql import DEPTH, KIND, SqlOptions
+from opsconsole.contracts.probe import Environment, ProbeError
+from opsconsole.engine.engine import Engine
+from opsconsole.engine.measuring import MeasuringOptions
+from opsconsole.model.checklists import Checklist, Due, Item, Section
+from opsconsole.model.conditions import parse_condition
+from opsconsole.model.events import Actor, Via
+from opsconsole.model.outcomes import Outcome
+from opsconsole.model.values import Duration, number
+from opsconsole.store.sqlite import SqliteStore
 from support.pgproxy import proxied
 from support.postgres import Postgres
-from support.sql import Asking, asking
+from support.sql import Asking, asking, source
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +62,6 @@ async def test_items_of_a_source_share_one_connection(postgres: Postgres, db: As
 
 async def test_a_source_has_its_lane(db: Asking) -> None:
     """The engine starts no more than a few queries of a source at once, and none of another source behind them."""
-    from opsconsole.checks.sql import SqlOptions
-
     lanes = {KIND.lane(SqlOptions(source=name, query="select 1")) for name in ("a", "a", "b")}
     assert lanes == {"a", "b"}
     assert KIND.depth == DEPTH
@@ -123,6 +128,33 @@ async def test_time_counts_from_ones_own_turn(db: Asking) -> None:
     ]
     assert await slow
     assert await asyncio.gather(*behind) == [number(at) for at in range(DEPTH - 1)]
+
+
+def _item(name: str, query: str, timeout: str) -> Item:
+    options = {"source": "db", "query": query}
+    conditions = (parse_condition("count == 1"),)
+    return Item(
+        id=name, title=name, probe="sql", options=options, require=conditions, timeout=Duration.parse(timeout)
+    )
+
+
+async def test_the_engine_waits_for_those_in_line(postgres: Postgres, role: str, tmp_path: Path) -> None:
+    """In a whole run too, a slow query of a source leaves the others of that source their time."""
+    items = [_item("slow", "select pg_sleep(1.5)::text as it", "10 s")]
+    items += [_item(f"behind-{at}", f"select {at} as it", "400 ms") for at in range(2 * DEPTH)]
+    due = Due(timezone="UTC")
+    definition = Checklist(id="morning", title="Morning", due=due, sections=(Section("All", tuple(items)),))
+    store = SqliteStore(tmp_path / "records.db")
+    environment = Environment(sources={"db": source(postgres.dsn("postgres", role))})
+    operator = Actor("avery", "Avery Example", "ops01", Via.CONSOLE)
+    engine = Engine(store, {"sql": KIND}, environment, operator, tmp_path / "state", options=MeasuringOptions())
+    session = await engine.open(definition)
+    try:
+        await engine.measure(session)
+        assert {each.outcome for each in session.state.items.values()} == {Outcome.PASS}
+    finally:
+        await session.aclose()
+        store.close()
 
 
 async def test_cancelling_ends_the_query_in_the_server(postgres: Postgres, db: Asking, role: str) -> None:

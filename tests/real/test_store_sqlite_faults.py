@@ -21,6 +21,8 @@ from opsconsole.contracts.store import (
     StoreError,
     StoreUnavailable,
 )
+from opsconsole.model.encoding import decoded
+from opsconsole.store import documents
 from opsconsole.store.faults import explained, is_busy
 from opsconsole.store.sqlite import SqliteStore
 from support.events import RUN, note, opening, sign_off
@@ -284,6 +286,18 @@ def test_what_the_triggers_refuse_is_told_as_the_store_tells_it(store: SqliteSto
                 other.execute(insert + values)
             assert type(explained(raised.value, path)) is kind
     assert store.head() == Head(signed.seq, signed.hash)
+
+
+def test_an_event_that_would_be_read_back_as_another_is_refused(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake in how events are written down is an error at once, and not a record that says something else."""
+    monkeypatch.setattr(
+        documents, "decoded", lambda document, kind: decoded(document.replace(b"48 GB", b"49 GB"), kind)
+    )
+    with pytest.raises(StoreError, match="would be read back as something else; it was not stored"):
+        store.append([note("48 GB free")])
+    assert store.last_seq(RUN) == 1
 
 
 def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:

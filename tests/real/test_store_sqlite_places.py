@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from opsconsole.contracts.store import Head, StoreError, StoreUnavailable
 from opsconsole.model.outcomes import Outcome
-from opsconsole.store import files, health
+from opsconsole.store import files, health, migrations
 from opsconsole.store.durability import ROLLBACK_JOURNAL, WRITE_AHEAD_LOG, durability, wal_is_safe
 from opsconsole.store.filesystems import FileSystem, file_system_of, find_mount
 from opsconsole.store.sqlite import SqliteStore
@@ -145,21 +146,37 @@ def test_an_empty_file_becomes_a_record(tmp_path: Path) -> None:
 def test_many_first_openers_make_one_record(tmp_path: Path) -> None:
     """Cron jobs that all start for the first time share the one record that one of them makes."""
     path = tmp_path / "state" / "records.db"
-    gate, found = threading.Barrier(8), []
+    gate = threading.Barrier(8)
 
-    def open_first() -> None:
+    def open_first(_: int) -> str:
         gate.wait()
         with SqliteStore(path) as store:
-            found.append(store.store_id)
+            return store.store_id
 
-    threads = [threading.Thread(target=open_first) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 8
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(open_first, range(8)))
     assert len(set(found)) == 1
     assert [each.name for each in path.parent.iterdir()] == ["records.db"]
+
+
+def test_a_record_that_somebody_makes_while_it_is_looked_at_is_not_taken_for_another_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who opens a record at the moment it is made sees it before or after, never half of each."""
+    path = tmp_path / "records.db"
+    maker = threading.Thread(target=lambda: SqliteStore(path).close())
+    look = migrations._schema_of
+
+    def look_a_little_late(connection: sqlite3.Connection) -> dict[str, str]:
+        if maker.ident is None and threading.current_thread() is threading.main_thread():
+            maker.start()
+            maker.join(0.3)  # it cannot finish while the one who looks holds on to what it has seen so far
+        return look(connection)
+
+    monkeypatch.setattr(migrations, "_schema_of", look_a_little_late)
+    with SqliteStore(path) as store:
+        maker.join()
+        assert store.verify().broken is None
 
 
 # --- what it lies on ---------------------------------------------------------------------------------
@@ -262,7 +279,7 @@ def test_the_settings_are_those_that_survive_a_power_cut(tmp_path: Path, wal: bo
     with SqliteStore(path, wal=wal) as store:
         store.append([opening()])
         assert _pragma(store, "journal_mode") == settings.journal_mode
-        assert _pragma(store, "synchronous") == {"FULL": 2, "EXTRA": 3}[settings.synchronous]
+        assert _pragma(store, "synchronous") == {"delete": 3, "wal": 2}[settings.journal_mode]
         wanted = {"foreign_keys": 1, "trusted_schema": 0, "cell_size_check": 1, "recursive_triggers": 1}
         assert {name: _pragma(store, name) for name in wanted} == wanted
         assert store.verify().broken is None

@@ -244,6 +244,7 @@ _REFUSED = {
             "a place that is taken": {"seq": "8"},
             "no place": {"seq": "NULL"},
             "another one before": {"prev": "prev"},
+            "none before": {"prev": "'" + "cd" * 32 + "'"},
             "an id that is taken": {"id": "id"},
             "a signed run": {"run": f"'{RUN}'"},
             "a run that was never opened": {"run": "'qbr-daily@2026-11-20'"},

@@ -86,9 +86,9 @@ async def test_entry_is_judged_against_what_was_measured(morning: Morning) -> No
         await driver.sees("[x] PASS", "entered: 413 entered, required within 1 % of value (412)")
         assert driver.state.items["tickets"].outcome is Outcome.PASS
         await driver.press("e")
-        await driver.type("0")
+        await driver.type("500")
         await driver.press("enter")
-        await driver.sees("[!] FAIL    Ticket count")
+        await driver.sees("[!] FAIL    Ticket count", "500 entered")
 
 
 async def test_note_skip_waive_and_restore(make_morning: MakeMorning) -> None:

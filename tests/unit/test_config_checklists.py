@@ -162,6 +162,18 @@ def test_sources_that_are_not_configured_are_warned_of(tmp_path: Path) -> None:
     assert len(load(path).warnings) == 1
 
 
+def test_many_warnings_are_no_problem(tmp_path: Path) -> None:
+    """A file with more warnings than are told can still be used."""
+    path = tmp_path / "good.toml"
+    item = '[[section.item]]\nid = "db%"\ntitle = "DB"\nprobe = "sql"\nsource = "x"\nquery = ""\n'
+    item += 'require = ["a == 1"]\n'
+    path.write_text(GOOD + "".join(item.replace("%", str(number)) for number in range(150)))
+    loaded = load(path, set())
+    assert loaded.checklist is not None
+    assert loaded.problems == ()
+    assert str(loaded.warnings[-1]).endswith("warning: and 50 more problems")
+
+
 class BrokenKinds(dict[str, ProbeKind]):
     """Probes one of which cannot be imported, as a third party's may."""
 

@@ -131,15 +131,15 @@ def test_a_broken_link_is_not_overlooked(home: Path) -> None:
 
 def test_every_layer_over_the_one_below(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command line wins over the environment, that over the file, that over the default; origins are told."""
-    Path("config.toml").write_text("[run]\nconcurrency = 2\n\n[console]\nascii = true\nmouse = true\n")
+    Path("config.toml").write_text("[run]\nconcurrency = 2\n\n[console]\nascii = true\ncolor = false\n")
     loaded = load()
     assert origin(loaded, "run.concurrency") == ("2", "config.toml:2")
-    assert origin(loaded, "console.mouse") == ("true", "config.toml:6")
+    assert origin(loaded, "console.color") == ("false", "config.toml:6")
     monkeypatch.setenv("OPSCONSOLE_RUN_CONCURRENCY", "3")
-    monkeypatch.setenv("OPSCONSOLE_CONSOLE_MOUSE", "off")
+    monkeypatch.setenv("OPSCONSOLE_CONSOLE_COLOR", "on")
     loaded = load()
     assert origin(loaded, "run.concurrency") == ("3", "OPSCONSOLE_RUN_CONCURRENCY")
-    assert origin(loaded, "console.mouse") == ("false", "OPSCONSOLE_CONSOLE_MOUSE")
+    assert origin(loaded, "console.color") == ("true", "OPSCONSOLE_CONSOLE_COLOR")
     loaded = load(overrides={"run.concurrency": 4, "console.ascii": None})
     assert origin(loaded, "run.concurrency") == ("4", "command line")
     assert origin(loaded, "console.ascii") == ("true", "config.toml:5")
@@ -167,6 +167,22 @@ def test_paths_are_relative_to_where_they_are_given(home: Path, monkeypatch: pyt
     assert config.store.resolve() == home / "r.db"
     monkeypatch.setenv("OPSCONSOLE_CHECKLISTS", "here:/there:")
     assert usable(load(file)).checklists == (Path.cwd() / "here", Path("/there"))
+
+
+def test_home_in_the_environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crontab or unit, which leaves `~` as it is, may write it all the same."""
+    (home / "my.toml").write_text("")
+    monkeypatch.setenv("OPSCONSOLE_CONFIG", "~/my.toml")
+    monkeypatch.setenv("OPSCONSOLE_STATE", "~/state")
+    loaded = load()
+    assert loaded.path == home / "my.toml"
+    assert usable(loaded).state == home / "state"
+
+
+def test_a_deleted_directory(home: Path) -> None:
+    """A shell whose directory was deleted can still start the program."""
+    Path.cwd().rmdir()
+    assert usable(load()).state == home / ".local/state/opsconsole"
 
 
 def test_sources(home: Path) -> None:
@@ -232,7 +248,7 @@ def test_the_command_line_is_checked_too(home: Path) -> None:
 def test_problems_of_all_layers_at_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is wrong in the file does not hide what is wrong in the environment."""
     Path("config.toml").write_text("[run]\nconcurrency = 0\n[consol]\n")
-    monkeypatch.setenv("OPSCONSOLE_CONSOLE_MOUSE", "x")
+    monkeypatch.setenv("OPSCONSOLE_CONSOLE_COLOR", "x")
     assert len(load().problems) == 3
 
 

@@ -183,6 +183,26 @@ async def test_a_dead_source_delays_nobody(place: Place) -> None:
     await session.aclose()
 
 
+async def test_a_lane_of_some_depth_holds_one_slot(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several queries of one source may be under way, and still leave the other slots to everybody else."""
+    place.script.hold = asyncio.Event()
+    deep = msgspec.structs.replace(scripted_kind(place.script), depth=3)
+    items = [scripted(f"lane-{index}", "hold", options={"lane": "db"}) for index in range(5)]
+    engine = place.engine(concurrency=2)
+    monkeypatch.setattr(engine, "_kinds", {"scripted": deep})
+    session = await engine.open(checklist(*items, scripted("free")))
+    free = asyncio.Event()
+    session.subscribe(lambda change: free.set() if isinstance(change, Changed) else None)
+    task = asyncio.create_task(engine.measure(session))
+    await free.wait()
+    assert session.state.counts == {Outcome.PASS: 1, Outcome.PENDING: 5}
+    assert place.script.most_in_lane == 3
+    place.script.hold.set()
+    await task
+    assert session.state.counts == {Outcome.PASS: 6}
+    await session.aclose()
+
+
 @pytest.mark.parametrize("does", ["hang", "deaf"])
 async def test_a_timeout_ends_the_probe(place: Place, does: str) -> None:
     """A probe that does not answer is cancelled, and left behind where it does not listen; `on_timeout` decides."""

@@ -103,6 +103,14 @@ def test_one_file_is_told_once(site: Path) -> None:
     assert len(lint(site, path, site / "lists", site / "config.toml")) == 1
 
 
+def test_files_are_named_as_a_person_would(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies below the current directory is told by its short name, which an editor can open."""
+    monkeypatch.chdir(site)
+    (site / "lists" / "good.toml").write_text(CHECKLIST.replace("value == 1", "value = 1"))
+    (told,) = lint(site / "config.toml")
+    assert told.startswith("lists/good.toml:11: item 'db': require[1]: ")
+
+
 def test_two_checklists_of_one_name(site: Path) -> None:
     """Ids are unique among all checklists, for history hangs on them."""
     (site / "more" / "runbooks").mkdir(parents=True)

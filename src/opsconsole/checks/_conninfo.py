@@ -40,7 +40,7 @@ _URL = re.compile(
 )
 _HOST = re.compile(r"(?:\[(?P<address>[^\]]*)\]|(?P<host>[^:\[\]]*))(?::(?P<port>.*))?", re.DOTALL)
 _PAIR = re.compile(
-    r"\s*([A-Za-z_]+)\s*=\s*(?:'((?:[^'\\]|\\.)*+)'(?=\s|\Z)|((?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*+)?)", re.DOTALL
+    r"\s*([A-Za-z_]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'(?=\s|\Z)|((?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*)?)", re.DOTALL
 )
 _LARGEST_PORT = 65535
 

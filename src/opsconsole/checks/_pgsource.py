@@ -11,13 +11,16 @@ from opsconsole.checks._postgres import Connection
 from opsconsole.checks._threads import in_thread
 from opsconsole.contracts.probe import ProbeError, Source
 
-KIND = "postgresql"
+POSTGRESQL = "postgresql"
+"""The kind of sources that this is for."""
 
 
 def place_of(name: str, source: Source) -> Place:
     """Return where a source is; raise ProbeError where its definition cannot be used."""
-    if source.kind != KIND:
-        raise ProbeError("bad-source", f"{name} is a source of the kind '{source.kind}'", f"SQL needs '{KIND}'")
+    if source.kind != POSTGRESQL:
+        raise ProbeError(
+            "bad-source", f"{name} is a source of the kind '{source.kind}'", f"SQL needs '{POSTGRESQL}'"
+        )
     try:
         return Place(name, parameters_of(source.dsn))
     except DsnError as error:

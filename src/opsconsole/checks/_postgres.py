@@ -169,6 +169,8 @@ class Connection:
 
     async def _read(self) -> None:
         """Read the answers of all queries under way, in order."""
+        from psycopg import OperationalError
+
         while self._exchanges:
             exchange = self._exchanges[0]
             try:
@@ -179,7 +181,7 @@ class Connection:
                 await self._give_up()
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, nobody may be left waiting for this task
-                exchange.give_up(error)
+                exchange.give_up(LostError(first_line(error)) if isinstance(error, OperationalError) else error)
                 await self._give_up()
                 return
             self._exchanges.popleft()
@@ -198,7 +200,7 @@ class Connection:
             exchange.take(result)
             if exchange.truncated and not exchange.stopped:
                 exchange.stopped = True
-                await self._stop_statement()
+                await self._stop_statement(exchange)
         ended = await self._skim(exchange)
         exchange.timed(began, ended)
         await self._result()  # the synchronisation point
@@ -266,18 +268,23 @@ class Connection:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CANCEL_SECONDS):
                 while self._exchanges and self._exchanges[0] is exchange:
-                    await self._stop_statement()
+                    await self._stop_statement(exchange)
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(exchange.over.wait(), _CANCEL_AGAIN_SECONDS)
 
-    async def _stop_statement(self) -> None:
+    async def _stop_statement(self, target: Exchange | None = None) -> None:
         """Ask the server to stop the statement under way; it comes back as an error of that statement."""
         from psycopg import Error
 
-        for exchange in list(self._exchanges)[1:]:
-            exchange.exposed = True
+        self._expose(target)
         with contextlib.suppress(Error):
             await self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
+        self._expose(target)
+
+    def _expose(self, target: Exchange | None) -> None:
+        """Remember that a request to stop `target` may come too late and hit one that is behind it."""
+        for exchange in self._exchanges:
+            exchange.exposed = exchange.exposed or exchange is not target
 
     async def _give_up(self) -> None:
         """Close: what is still on its way must not answer another query. Those behind have to be sent again."""

@@ -21,7 +21,7 @@ from opsconsole.model.values import Unit, Value, seconds
 MAX_BYTES = 1 << 20
 """How much of all cells together is kept (1 MiB)."""
 
-DEPTH = 4
+DEPTH = 8
 """So many queries are on their way to a source at once: with 20 ms to the database, four times as fast as one after
 another. More would hold up the probes of other kinds behind a slow query."""
 
@@ -130,7 +130,7 @@ class _Link:
         """
         if self._connection is not None and self._connection.usable:
             return self._connection
-        await self.aclose()
+        self._connection = None  # it is ending by itself
         asking = (context.item, context.target)
         if self._refused is not None and self._refused[0] != asking:
             problem = self._refused[1]

@@ -140,6 +140,13 @@ def console(options: Options, name: str = "", date: str = "") -> int:
 
 def shown(parts: "Services", terminal: Terminal, run_id: str = "") -> int:
     """Show the console until the operator leaves it; return the exit code."""
+    if not parts.console.color:
+        os.environ["NO_COLOR"] = "1"  # Textual and everything it starts ask the environment
+        prepare(os.environ)
+    terminal = Terminal(
+        ascii=terminal.ascii or parts.console.ascii,
+        no_color=terminal.no_color or not parts.console.color,
+    )
     from opsconsole.app import run_console
 
     return run_console(parts, terminal=terminal, run=run_id)

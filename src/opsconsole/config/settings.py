@@ -30,8 +30,6 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """ASCII characters only, also where the terminal could show others."""
     color: bool = True
     """Colours; NO_COLOR in the environment turns them off as well."""
-    mouse: bool = False
-    """Take part in mouse events; off, the terminal's own selection works."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,7 +14,7 @@ _MOST_LISTED = 24
 
 
 def nearest(word: str, known: Iterable[str], alike: float = 0.6) -> str | None:
-    """Return the one of `known` that `word` was probably meant to be: the most similar, at least so much `alike`."""
+    """Return the one of `known` that `word` was probably meant to be: the most similar, if it is `alike` enough."""
     if not 0 < len(word) <= _LONGEST_GUESSED:
         return None
     candidates = list(known)

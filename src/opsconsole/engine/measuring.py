@@ -1,7 +1,8 @@
 """One pass over a run: every item measured concurrently, each with its own timeout, retries and prerequisites."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -35,6 +36,34 @@ class MeasuringOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Values that must not reach a record, whatever a probe brings back."""
 
 
+class _Lane:
+    """The way of items to one source: `depth` of them at once, and all of them in one of the pass's slots.
+
+    So a source that does not answer holds one slot, however many items wait for it.
+    """
+
+    def __init__(self, depth: int, slots: asyncio.Semaphore) -> None:
+        self._turns = asyncio.Semaphore(depth)
+        self._slots = slots
+        self._entrance = asyncio.Lock()
+        self._inside = 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn, and have it for the length of the block."""
+        async with self._turns:
+            async with self._entrance:
+                if self._inside == 0:
+                    await self._slots.acquire()
+                self._inside += 1
+            try:
+                yield
+            finally:
+                self._inside -= 1
+                if self._inside == 0:
+                    self._slots.release()
+
+
 class Pass:
     """Measures items of one run; `run` returns when each has its outcome on disk."""
 
@@ -50,7 +79,7 @@ class Pass:
         self._environment = environment
         self._options = options
         self._slots = asyncio.Semaphore(options.concurrency)
-        self._lanes: dict[str, asyncio.Semaphore] = {}
+        self._lanes: dict[str, _Lane] = {}
         self._probes: dict[str, Probe] = {}
         self._finished: dict[str, asyncio.Event] = {}
         self._done = 0
@@ -157,7 +186,7 @@ class Pass:
         try:
             kind = self._kind(item)
             options = decoded_options(kind, item, target)
-            async with self._lane(kind, options), self._slots:
+            async with self._lane(kind, options).turn():
                 started_at = self._session.clock()
                 began = asyncio.get_running_loop().time()
                 reading = await self._bounded(kind, options, self._context(item, target), item)
@@ -184,9 +213,9 @@ class Pass:
             raise ProbeError("unknown-probe", f"there is no probe '{item.probe}'")
         return kind
 
-    def _lane(self, kind: ProbeKind, options: Any) -> asyncio.Semaphore:
-        name, free = kind.lane(options), asyncio.Semaphore(kind.depth)
-        return self._lanes.setdefault(name, free) if name else free
+    def _lane(self, kind: ProbeKind, options: Any) -> "_Lane":
+        name, fresh = kind.lane(options), _Lane(kind.depth, self._slots)
+        return self._lanes.setdefault(name, fresh) if name else fresh
 
     def _context(self, item: Item, target: str) -> Context:
         return Context(

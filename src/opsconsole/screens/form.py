@@ -55,8 +55,9 @@ class OneLine(Input):
     OneLine, OneLine:focus { border: none; height: 1; padding: 0; }
     """
 
-    def __init__(self, text: str, *, id: str) -> None:  # noqa: A002
-        super().__init__(text, id=id, select_on_focus=False)
+    def __init__(self, text: str, *, id: str, is_kept: bool = False) -> None:  # noqa: A002
+        """Show `text`, selected so that typing replaces what was entered before; a draft that `is_kept` is not."""
+        super().__init__(text, id=id, select_on_focus=not is_kept)
         self.cursor_blink = False
 
     def _on_paste(self, event: events.Paste) -> None:
@@ -126,7 +127,10 @@ class FormScreen(ModalScreen[str]):
                 with Container(classes="answer" if answer.lines == 1 else "answer long"):
                     yield Label(answer.label, classes="label", markup=False)
                     text = harmless(draft.get(answer.name, answer.initial))
-                    yield (ManyLines if answer.lines > 1 else OneLine)(text, id=answer.name)
+                    if answer.lines > 1:
+                        yield ManyLines(text, id=answer.name)
+                    else:
+                        yield OneLine(text, id=answer.name, is_kept=answer.name in draft)
             yield Message(id="message")
             yield Keys(self._commands())
 

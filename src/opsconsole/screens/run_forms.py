@@ -101,7 +101,7 @@ def enter(screen: ConsoleScreen, live: LiveRun, state: ItemState) -> None:
         return f"entered: {live.state.items[state.item.id].summary}"
 
     unit = "" if entry.unit == "count" else f" ({entry.unit})"
-    about = "\n".join(filter(None, (_about(state), state.item.help)))
+    about = "\n".join(filter(None, (state.item.title, state.item.help)))
     answers = (Answer("value", "value", before),)
     _open(screen, live, Form(f"{entry.label}{unit}", about, answers, ("enter", state.item.id), save))
 

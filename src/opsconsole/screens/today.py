@@ -31,6 +31,7 @@ class TodayScreen(ConsoleScreen):
         super().__init__()
         self._known: dict[str, Today | str] = {}
         self._loading = False
+        self._outdated = False
 
     def compose_body(self) -> ComposeResult:
         """Yield the list, what is under the cursor, and what the operator should know."""
@@ -89,16 +90,19 @@ class TodayScreen(ConsoleScreen):
             self.query_one("#about", TextPane).show(today_paragraphs(self._known.get(key)), document=key)
 
     def _load(self) -> None:
+        self._outdated = True
         if not self._loading:
             self._loading = True
             self.console.start("reading the record", self._loaded)
 
     async def _loaded(self) -> None:
         try:
-            for name, checklist in self.console.services.checklists.items():
-                self._known[name] = await self._where_it_stands(checklist)
-                if self.is_current:
-                    self._show()
+            while self._outdated:
+                self._outdated = False
+                for name, checklist in self.console.services.checklists.items():
+                    self._known[name] = await self._where_it_stands(checklist)
+                    if self.is_current:
+                        self._show()
         finally:
             self._loading = False
 

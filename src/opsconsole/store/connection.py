@@ -53,6 +53,17 @@ def make_durable(connection: sqlite3.Connection, path: Path, settings: Durabilit
 
 
 @contextlib.contextmanager
+def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+    """See one state of the file for the length of a `with` block, whatever others commit meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(sqlite3.Error):
+            connection.rollback()
+
+
+@contextlib.contextmanager
 def immediate(connection: sqlite3.Connection) -> Iterator[None]:
     """Hold the write lock for the length of a `with` block, then commit; nothing is stored where it raises."""
     connection.execute("BEGIN IMMEDIATE")

@@ -15,7 +15,7 @@ import msgspec
 from opsconsole.contracts.store import StoreError
 from opsconsole.store.backup import copy_database
 from opsconsole.store.chain import ZEROS, birth_document, link
-from opsconsole.store.connection import immediate
+from opsconsole.store.connection import immediate, one_moment
 
 APPLICATION_ID = 0x4F505343
 """`OPSC`: marks a file as one of this program's (PRAGMA application_id)."""
@@ -65,8 +65,9 @@ def bring_up_to_date(
     ends. Raises StoreError for a file of something else, of a newer version, or whose events would be changed.
     """
     newest = migrations[-1].version
-    if _version(connection, path, newest) == newest:
-        return None
+    with one_moment(connection):
+        if _version(connection, path, newest) == newest:
+            return None
     with immediate(connection):
         version = _version(connection, path, newest)
         if version == newest:  # somebody else was faster
