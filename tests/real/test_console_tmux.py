@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from opsconsole.model.outcomes import Outcome
+from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.runs import RunState, fold
 from opsconsole.store.sqlite import SqliteStore
 from support.command import OPSCONSOLE
@@ -75,11 +75,13 @@ def _record(state: Path) -> RunState:
 
 
 @pytest.mark.timeout(300)
-def test_a_whole_morning_in_tmux() -> None:
+@pytest.mark.parametrize("fault", ["", "late-collector"])
+def test_a_whole_morning_in_tmux(fault: str) -> None:
     """Open, measure, enter, note, fill in, sign, export, leave: at 80x24, by keys alone, and all of it on disk."""
     with open_directory() as state, tmux_server() as tmux:
         environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent", "TERM": "xterm-256color"}
-        tmux.start([*OPSCONSOLE, "--state", str(state), "demo"], environment)
+        options = ("--fault", fault) if fault else ()
+        tmux.start([*OPSCONSOLE, "--state", str(state), "demo", *options], environment)
         tmux.sees("opsconsole · Today", "QBR daily monitoring", "not opened", "q quit")
 
         tmux.press("Enter")
@@ -108,7 +110,8 @@ def test_a_whole_morning_in_tmux() -> None:
             tmux.sees(": saved")
 
         tmux.press("g")
-        _answer_hurdles(tmux)
+        answered = _answer_hurdles(tmux)
+        assert answered or not fault
         tmux.sees("With S you sign", "attributed to the login", "not cryptographically signed")
         tmux.press("S")
         tmux.sees("Signed.")
@@ -125,6 +128,7 @@ def test_a_whole_morning_in_tmux() -> None:
 
         run = _record(state)
         assert run.signed is not None
+        assert run.result is Result.FAIL or not fault
         assert Outcome.PENDING not in run.counts
         assert [each.text for each in run.items["time-entries"].notes] == ["Looks like every week"]
         assert {each.text for each in run.fields.values()} == {"none found", "nothing to do", "a quiet night"}

@@ -197,4 +197,4 @@ def test_when_a_night_begins(day: dt.date, begins: str) -> None:
 def test_a_clock_without_a_zone_is_refused() -> None:
     """Which night was last cannot be told from a time without its zone; guessing would shift the whole history."""
     with pytest.raises(ValueError, match="time zone"):
-        planned_history(dt.datetime(2026, 3, 8, 8))  # noqa: DTZ001
+        planned_history(dt.datetime(2026, 3, 8, 8))

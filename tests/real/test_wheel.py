@@ -39,7 +39,9 @@ def test_the_shipped_checklists_are_in_it(wheel: Path) -> None:
 def test_it_runs_from_there(wheel: Path, tmp_path: Path) -> None:
     """Unpacked somewhere else, with nothing configured, it measures its host."""
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
-    script = "import sys; sys.path.insert(0, sys.argv.pop(1)); from opsconsole.cli.main import main; sys.exit(main())"
+    script = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); from opsconsole.cli.main import main; sys.exit(main())"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "site"), "--state", str(tmp_path / "state"), "list"],
         capture_output=True,
