@@ -1,0 +1,198 @@
+"""Holds one value against one limit, and never takes what was not seen for a pass."""
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+
+import msgspec
+
+from opsconsole.model.conditions import Condition, Name, Operator, Pattern, Quantifier, Range, Tolerance
+from opsconsole.model.readings import Verdict
+from opsconsole.model.values import Moment, Number, Quantity, Unit, Value, formatted, shown
+
+NEAR = Decimal("0.9")
+"""A green value that has used up this share of its limit is called near."""
+
+_UNSEEN = "<insufficient privilege>"
+"""What PostgreSQL shows in place of a cell that the role may not see (pg_stat_activity)."""
+
+_OPPOSITE = {Verdict.HOLDS: Verdict.BROKEN, Verdict.NEAR: Verdict.BROKEN, Verdict.BROKEN: Verdict.HOLDS}
+
+
+class Unknown(Exception):  # noqa: N818
+    """The condition cannot be judged; the message says why."""
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """One value held against a limit."""
+
+    who: str
+    value: Value
+    verdict: Verdict
+    used: Decimal | None = None
+    """The share of the limit that is used up, where the limit is an upper or lower bound."""
+
+
+def held_against(condition: Condition, who: str, value: Value, measures: dict[str, Value]) -> Seen:
+    """Hold the value of one row (called `who`) or measure against the limit; raise Unknown where that cannot be."""
+    name = f"{who}: {condition.subject}" if who else condition.subject
+    if value is None:
+        raise Unknown(f"{name} is missing")
+    if value == _UNSEEN:
+        raise Unknown(f"{name} is hidden from this role")
+    if isinstance(value, Number) and not value.value.is_finite():
+        raise Unknown(f"{name} is {value.value}, not a number that can be judged")
+    limit = condition.limit
+    match limit:
+        case Tolerance():
+            return _within(name, who, value, limit, measures)
+        case Range(low=low, high=high):
+            got = _same_unit(name, value, low.number, str(low))
+            holds = low.number.value <= got <= high.number.value
+            return Seen(who, value, Verdict.HOLDS if holds else Verdict.BROKEN)
+        case Pattern(source=source):
+            holds = re.search(source, _text(name, value)) is not None
+            return Seen(who, value, _yes(holds, negated=condition.operator is Operator.NOT_MATCHES))
+        case tuple() as members:
+            holds = any(_equal(name, value, member) for member in members)
+            return Seen(who, value, _yes(holds, negated=condition.operator is Operator.NOT_IN))
+        case Name(name=other):
+            return _scalar(condition.operator, name, who, value, _named(other, measures))
+        case Quantity(number=number):
+            return _scalar(condition.operator, name, who, value, number)
+        case _ if condition.operator in {Operator.CONTAINS, Operator.NOT_CONTAINS}:
+            holds = str(limit) in _text(name, value)
+            return Seen(who, value, _yes(holds, negated=condition.operator is Operator.NOT_CONTAINS))
+        case _:
+            return _scalar(condition.operator, name, who, value, limit)
+
+
+def _named(name: str, measures: dict[str, Value]) -> Value:
+    value = measures.get(name)
+    if value is None or (isinstance(value, Number) and not value.value.is_finite()):
+        raise Unknown(f"'{name}', which it is compared with, was not measured")
+    return value
+
+
+def _yes(holds: bool, *, negated: bool) -> Verdict:
+    return Verdict.HOLDS if holds is not negated else Verdict.BROKEN
+
+
+def _text(name: str, value: Value) -> str:
+    if not isinstance(value, str):
+        raise Unknown(f"{name} is {_kind(value)}, not a text")
+    return value
+
+
+def _kind(value: Value) -> str:
+    match value:
+        case bool():
+            return "true or false"
+        case str():
+            return "a text"
+        case Number(unit=Unit.COUNT):
+            return "a plain number"
+        case Number(unit=Unit.PERCENT):
+            return "a percentage"
+        case Number(unit=Unit.BYTES):
+            return "a size in bytes"
+        case Number():
+            return "a duration"
+        case Moment():
+            return "a point in time"
+        case _:
+            return "nothing"
+
+
+def _same_unit(name: str, value: Value, limit: Number, limit_text: str) -> Decimal:
+    if not isinstance(value, Number) or value.unit is not limit.unit:
+        raise Unknown(
+            f"{name} is {_kind(value)} ({shown(value)}), which cannot be compared with {limit_text}, {_kind(limit)}"
+        )
+    return value.value
+
+
+def _equal(name: str, value: Value, limit: Value | Quantity) -> bool:
+    other = limit.number if isinstance(limit, Quantity) else limit
+    if isinstance(other, Number):
+        return _same_unit(name, value, other, formatted(other)) == other.value
+    if type(value) is not type(other):
+        raise Unknown(f"{name} is {_kind(value)} ({shown(value)}), the limit is {_kind(other)} ({shown(other)})")
+    return value == other
+
+
+def _scalar(operator: Operator, name: str, who: str, value: Value, limit: Value) -> Seen:
+    if operator in {Operator.EQ, Operator.NE}:
+        return Seen(who, value, _yes(_equal(name, value, limit), negated=operator is Operator.NE))
+    if isinstance(value, Moment) and isinstance(limit, Moment):
+        ordered = (value.at > limit.at) - (value.at < limit.at)
+        return Seen(who, value, _yes(_ordered(operator, ordered), negated=False))
+    if not isinstance(limit, Number):
+        raise Unknown(f"{name} cannot be ordered against {_kind(limit)}")
+    got, bound = _same_unit(name, value, limit, formatted(limit)), limit.value
+    holds = _ordered(operator, (got > bound) - (got < bound))
+    used = _used(operator, got, limit)
+    if not holds:
+        return Seen(who, value, Verdict.BROKEN, used)
+    return Seen(who, value, Verdict.NEAR if used is not None and used >= NEAR else Verdict.HOLDS, used)
+
+
+def _ordered(operator: Operator, sign: int) -> bool:
+    match operator:
+        case Operator.LT:
+            return sign < 0
+        case Operator.LE:
+            return sign <= 0
+        case Operator.GT:
+            return sign > 0
+        case _:
+            return sign >= 0
+
+
+def _used(operator: Operator, got: Decimal, limit: Number) -> Decimal | None:
+    """Return the share of a bound that is used up: 0.95 for 28.5 s of 30 s, and for 1.05 GB where 1 GB must be.
+
+    Counts below ten have no nearness: with 2 of at least 2 there is nothing in between.
+    """
+    bound = limit.value
+    few = limit.unit is Unit.COUNT and bound < 10  # noqa: PLR2004
+    if got <= 0 or bound <= 0 or few:
+        return None
+    return got / bound if operator in {Operator.LT, Operator.LE} else bound / got
+
+
+def _within(name: str, who: str, value: Value, limit: Tolerance, measures: dict[str, Value]) -> Seen:
+    centre = _centre(limit, measures)
+    got = _same_unit(name, value, centre, formatted(centre))
+    width = limit.width.number
+    if width.unit is Unit.PERCENT and centre.unit is not Unit.PERCENT:
+        allowed = abs(centre.value) * width.value / 100
+    elif width.unit is centre.unit:
+        allowed = width.value
+    else:
+        raise Unknown(f"a tolerance of {limit.width} cannot be taken from {formatted(centre)}")
+    away = abs(got - centre.value)
+    used = away / allowed if allowed else None
+    if away > allowed:
+        return Seen(who, value, Verdict.BROKEN, used)
+    return Seen(who, value, Verdict.NEAR if used is not None and used >= NEAR else Verdict.HOLDS, used)
+
+
+def _centre(limit: Tolerance, measures: dict[str, Value]) -> Number:
+    centre = _named(limit.of.name, measures) if isinstance(limit.of, Name) else limit.of.number
+    if not isinstance(centre, Number):
+        raise Unknown(f"{_kind(centre)} has no surroundings to be within")
+    return centre
+
+
+def verdict_of(condition: Condition, seen: Sequence[Seen]) -> Verdict:
+    """Return what the verdicts of all rows come to, as the condition's quantifier says."""
+    verdicts = [each.verdict for each in seen]
+    match condition.quantifier:
+        case Quantifier.NO:
+            verdicts = [_OPPOSITE[each] for each in verdicts]
+        case Quantifier.ANY:
+            return min(verdicts, key=(Verdict.HOLDS, Verdict.NEAR, Verdict.BROKEN).index)
+        case _:
+            pass
+    return max(verdicts, key=(Verdict.HOLDS, Verdict.NEAR, Verdict.BROKEN).index)
