@@ -22,7 +22,7 @@ from opsconsole.model.runs import RunState
 from opsconsole.screens.base import ERROR, WARNING, ConsoleScreen, Drafts, Speaking
 from opsconsole.screens.commands import Where, bindings, commands_of
 from opsconsole.screens.live import LiveRun, LiveRuns
-from opsconsole.widgets.application import TerminalApp
+from opsconsole.screens.typeahead import TypeAheadApp
 from opsconsole.widgets.crash import summary
 from opsconsole.widgets.environment import Terminal
 from opsconsole.wiring.services import Services
@@ -37,7 +37,7 @@ NOT_STORED = 4
 """The exit code of a console that is left while something is not saved."""
 
 
-class ConsoleApp(TerminalApp[None], inherit_bindings=False):
+class ConsoleApp(TypeAheadApp[None]):
     """The console. `run` names a checklist or a run to open at once; it opens on Today otherwise."""
 
     # Textual does not load the style sheet of a default screen by itself.
@@ -73,9 +73,17 @@ class ConsoleApp(TerminalApp[None], inherit_bindings=False):
         self, doing: str, work: Callable[P, Coroutine[Any, Any, None]], *args: P.args, **kwargs: P.kwargs
     ) -> None:
         """Do `work` in the background, whatever becomes of the screen; an unexpected error is shown."""
-        # Not a coroutine made here: one whose worker is cancelled before it begins would never be awaited.
-        begin: Callable[[], Coroutine[None, None, None]] = partial(work, *args, **kwargs)
-        _: Worker[None] = self.run_worker(begin, name=doing, exit_on_error=False)
+        self._started(doing, partial(work, *args, **kwargs))
+
+    def start_first(
+        self, doing: str, work: Callable[P, Coroutine[Any, Any, None]], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Do the same, and keep the keys until it is done."""
+        self.let_keys_wait_for(self._started(doing, partial(work, *args, **kwargs)))
+
+    def _started(self, doing: str, begin: Callable[[], Coroutine[None, None, None]]) -> Worker[None]:
+        # Not a coroutine made by now: one whose worker is cancelled before it begins would never be awaited.
+        return self.run_worker(begin, name=doing, exit_on_error=False)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Show the unexpected error that something in the background ended of."""
@@ -140,7 +148,7 @@ class ConsoleApp(TerminalApp[None], inherit_bindings=False):
 
     def open_run(self, checklist: Checklist, date: dt.date | None = None, *, measure: bool = True) -> None:
         """Open or resume a run, the present one without a `date`, show it, and measure what was not yet."""
-        self.start("opening the run", self._opened, checklist, date, measure=measure)
+        self.start_first("opening the run", self._opened, checklist, date, measure=measure)
 
     async def _opened(self, checklist: Checklist, date: dt.date | None, *, measure: bool) -> None:
         from opsconsole.screens.run import RunScreen
@@ -162,7 +170,7 @@ class ConsoleApp(TerminalApp[None], inherit_bindings=False):
 
     def read_run(self, run: str) -> None:
         """Show a run that can only be read, or the open one where it is that."""
-        self.start("reading the run", self._read, run)
+        self.start_first("reading the run", self._read, run)
 
     async def _read(self, run: str) -> None:
         from opsconsole.screens.run import RunScreen

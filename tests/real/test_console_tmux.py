@@ -122,7 +122,7 @@ def test_a_whole_morning_in_tmux(fault: str) -> None:
         tmux.press("n")
         tmux.sees("read only")
         tmux.press("Escape")
-        tmux.sees("opsconsole · Today", ", signed ")
+        tmux.sees("opsconsole · Today", "signed ")
         tmux.press("q")
         tmux.sees("left with 0")
 

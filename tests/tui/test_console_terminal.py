@@ -61,6 +61,20 @@ def test_stands_still_and_moves_little(tmp_path: Path) -> None:
         assert "> [x] PASS    The dashboard" in pty.screen.text
 
 
+def test_burst_of_keys_arrives_where_it_was_meant(tmp_path: Path) -> None:
+    """What a slow line delivers in one burst does what it would have done key by key: ticks, notes and moves."""
+    with console(tmp_path, "--by-hand") as pty:
+        pty.wait_for("By hand")
+        pty.send("\r")  # opens the run
+        pty.send(" nfirst note\rj nsecond\rjj g\x1b")
+        pty.wait_for("> [x] PASS    Look at 03")
+        pty.settle()
+    store = SqliteStore(tmp_path / "records.db")
+    events = [type(each.event.body).__name__ for each in store.events("by-hand@2026-11-21")]
+    assert events == ["Opened", "Ticked", "Noted", "Ticked", "Noted", "Ticked"]
+    store.close()
+
+
 def test_no_color(tmp_path: Path) -> None:
     """Under NO_COLOR no colour is sent, and every state still reads as a glyph and a word."""
     with console(tmp_path, "--bad", env={"NO_COLOR": "1"}) as pty:

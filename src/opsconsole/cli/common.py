@@ -1,6 +1,7 @@
 """What the commands share: global options, narration on stderr, output that is written whole or not at all."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,8 +27,9 @@ class UsageError(OpsconsoleError):
 
 def narrate(text: str) -> None:
     """Say something about what goes on, on stderr; hostile text in it is harmless."""
-    for line in text.splitlines() or [""]:
-        sys.stderr.write(visible(line) + "\n")
+    with suppress(OSError):  # nobody may be listening any more; what is narrated is never the result
+        for line in text.splitlines() or [""]:
+            sys.stderr.write(visible(line) + "\n")
 
 
 def report(error: OpsconsoleError) -> None:
@@ -38,13 +40,18 @@ def report(error: OpsconsoleError) -> None:
 
 
 def emit(text: str, output: Path | None) -> None:
-    """Write a document to stdout, or to a file in one step."""
-    if output is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return
-    from opsconsole.export.files import write_atomically
+    """Write a document to stdout, or to a file in one step; raises NotWritten."""
+    from opsconsole.export.files import NotWritten, write_atomically
 
+    if output is None:
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise NotWritten(f"stdout: {error.strerror}") from error
+        return
     write_atomically(output, text)
 
 

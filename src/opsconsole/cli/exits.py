@@ -22,11 +22,14 @@ class Exit(IntEnum):
 
 
 def exit_code(counts: Mapping[Outcome, int], *, fail_on_warn: bool = False, fail_on_pending: bool = False) -> Exit:
-    """Return the code for a run with these outcomes. A blocked item counts as not measured."""
+    """Return the code for a run with these outcomes.
+
+    A blocked item counts as not measured, and so does a run of which every item was skipped.
+    """
     present = {outcome for outcome, count in counts.items() if count}
     if Outcome.FAIL in present:
         return Exit.FAILED
-    if present & {Outcome.ERROR, Outcome.BLOCKED}:
+    if present & {Outcome.ERROR, Outcome.BLOCKED} or present == {Outcome.SKIPPED}:
         return Exit.UNMEASURED
     if fail_on_warn and Outcome.WARN in present:
         return Exit.FAILED

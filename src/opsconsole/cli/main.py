@@ -4,7 +4,6 @@ import io
 import signal
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from opsconsole.cli import checking, demonstrating, reading, running
 from opsconsole.cli.common import Options, narrate, report
 from opsconsole.cli.exits import Exit
 from opsconsole.model.errors import OpsconsoleError
+from opsconsole.model.version import VERSION
 
 cli = typer.Typer(
     name="opsconsole",
@@ -27,7 +27,7 @@ cli = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"opsconsole {version('opsconsole')}")
+        typer.echo(f"opsconsole {VERSION}")
         raise typer.Exit
 
 

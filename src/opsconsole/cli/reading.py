@@ -172,13 +172,14 @@ def verify(
 
     with services(options.config, options.state, Via.COMMAND) as parts:
         found = parts.engine.store.verify()
+        sys.stdout.write(f"{found.events} events of {found.runs} runs, head {found.head.seq} {found.head.hash}\n")
+        if found.broken is not None:
+            broken = found.broken
+            where = f"event {broken.seq} of {broken.run or 'an unknown run'}" if broken.seq else "the record itself"
+            narrate(f"BROKEN at {where}: {broken.why}")
+            raise typer.Exit(Exit.FAILED)
         for name in names or ():
             state = _recorded(parts, name)
             signed = f"signed {state.result} by {state.signed.by.actor.shown}" if state.signed else "not signed"
             sys.stdout.write(visible(f"{name}: {signed}, last event {state.last_seq} {state.head_hash}") + "\n")
-        sys.stdout.write(f"{found.events} events of {found.runs} runs, head {found.head.seq} {found.head.hash}\n")
-        if found.broken is not None:
-            broken = found.broken
-            narrate(f"BROKEN at event {broken.seq} of {broken.run or 'an unknown run'}: {broken.why}")
-            raise typer.Exit(Exit.FAILED)
         sys.stdout.write("the chain is intact\n")

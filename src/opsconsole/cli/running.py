@@ -1,12 +1,10 @@
 """`opsconsole` and `opsconsole run`: the console, and the same run without one."""
 
-import asyncio
 import datetime as dt
 import os
-import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,9 +13,11 @@ import typer
 
 from opsconsole.cli.common import Options, UsageError, emit, narrate, options_of
 from opsconsole.cli.exits import Exit, exit_code
+from opsconsole.cli.looping import Interrupted, finished
 from opsconsole.contracts.store import RunKey
 from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.events import Via
+from opsconsole.model.outcomes import Outcome
 from opsconsole.widgets.environment import Terminal, clear_splash, prepare, refusal, show_splash
 
 if TYPE_CHECKING:
@@ -90,9 +90,14 @@ class Headless:
             narrate(text)
 
     def code(self, state: "RunState") -> Exit:
-        """Return the exit code for a run."""
+        """Return the exit code for a run, of which what was to be measured must have been."""
+        unseen = any(
+            item.outcome is Outcome.PENDING and item.item.entry is None
+            for name, item in state.items.items()
+            if item.item.measured and (not self.only or name in self.only)
+        )
         return exit_code(
-            state.counts,
+            state.counts | ({Outcome.ERROR: 1} if unseen else {}),
             fail_on_warn=AlsoFailOn.WARN in self.fail_on,
             fail_on_pending=AlsoFailOn.PENDING in self.fail_on,
         )
@@ -207,13 +212,12 @@ def run_headless(parts: "Services", name: str, date: str, how: Headless) -> Exit
         known = ", ".join(item.id for item in checklist.items)
         raise UsageError(f"{checklist.id} has no item '{unknown[0]}'; it has {known}")
     try:
-        state, measured = asyncio.run(_measured(parts, checklist, day, how))
-    except (asyncio.CancelledError, KeyboardInterrupt) as ending:
-        number = signal.SIGINT if isinstance(ending, KeyboardInterrupt) else signal.SIGTERM
+        state, measured = finished(_measured(parts, checklist, day, how))
+    except Interrupted as ending:
         narrate("ended before everything was measured; the run can be resumed")
-        raise typer.Exit(128 + number) from None
+        raise typer.Exit(128 + ending.number) from None
     if not measured and state.signed is not None:
-        how.say(f"{state.run} was signed by {state.signed.by.actor.shown}: nothing was measured")
+        how.say(f"{state.run} was signed by {state.signed.by.actor.shown}: what is measured now is no part of it")
     emit(parts.rendered(state, how.form, colour=how.colour), how.output)
     return how.code(state)
 
@@ -223,12 +227,9 @@ async def _measured(
 ) -> "tuple[RunState, bool]":
     from opsconsole.engine.engine import opened
 
-    task = asyncio.current_task()
-    loop = asyncio.get_running_loop()
-    if task is not None:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, task.cancel)
     async with opened(parts.engine, checklist, day) as session:
+        for each in session.notices:
+            narrate(each)
         if sys.stderr.isatty() and not how.quiet:
             session.subscribe(_Narrator(session).hear)
         measured = await parts.engine.measure(
@@ -250,5 +251,6 @@ class _Narrator:
 
         if isinstance(change, Progress) and not change.measuring:
             end = "\n" if change.done == change.total else ""
-            sys.stderr.write(f"\rmeasured {change.done} of {change.total}{end}")
-            sys.stderr.flush()
+            with suppress(OSError):  # the terminal may be gone, which is no reason to stop measuring
+                sys.stderr.write(f"\rmeasured {change.done} of {change.total}{end}")
+                sys.stderr.flush()

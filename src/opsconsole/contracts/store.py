@@ -19,6 +19,10 @@ class StoreUnavailable(StoreError):  # noqa: N818
     """Disk full, read-only, locked for too long: worth another try later."""
 
 
+class Unrecordable(StoreError):  # noqa: N818
+    """An event that no store can write down and read back the same: it will not be better later."""
+
+
 class Conflict(StoreError):  # noqa: N818
     """Somebody else's event came in between; read the run again and decide anew."""
 

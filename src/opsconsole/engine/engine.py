@@ -5,26 +5,27 @@ import datetime as dt
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
-from importlib.metadata import version
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from opsconsole.contracts.probe import Environment, ProbeKind
-from opsconsole.contracts.store import AlreadyOpen, RunKey, Store
+from opsconsole.contracts.store import AlreadyOpen, AlreadySigned, RunKey, Store
 from opsconsole.engine.identity import local_zone
 from opsconsole.engine.locking import PassLock
-from opsconsole.engine.measuring import MeasuringOptions, Pass
-from opsconsole.engine.session import RunSession, utc_now
+from opsconsole.engine.measuring import MeasuringOptions, Pass, longest_pass, unmeasured
+from opsconsole.engine.recorder import NotKept
+from opsconsole.engine.session import ActionRefused, RunSession, utc_now
 from opsconsole.engine.spill import Spill
-from opsconsole.model.calendar import business_date, period_of, times_of, zone
+from opsconsole.model.calendar import business_date, due_dates_before, period_of, times_of, zone
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.encoding import definition_hash
 from opsconsole.model.events import Actor, Body, Event, Opened, Redefined, Waived
 from opsconsole.model.outcomes import Result
-from opsconsole.model.qualifications import DayOfMonitoring, day_of_monitoring
+from opsconsole.model.qualifications import DayOfMonitoring, day_of_monitoring, seen_in_time
 from opsconsole.model.runs import RunState, fold
+from opsconsole.model.version import VERSION
 
 
 class Engine:
@@ -52,7 +53,7 @@ class Engine:
         self._environment = environment
         self._options = options or MeasuringOptions()
         self._locks = state_directory / "locks"
-        self._spill = Spill((state_directory / "unsaved", *spill_directories))
+        self._unsaved = (state_directory / "unsaved", *spill_directories)
 
     # --- dates -------------------------------------------------------------------------------------
 
@@ -76,22 +77,34 @@ class Engine:
         """Open the run of `date`, or resume it; a signed one is opened to be read.
 
         An edit of the checklist since the run was opened is recorded; waivers that have not expired are carried
-        over from the run before. What an earlier process could not save is saved first.
+        over from the run before. What an earlier process could not save is saved first. Raises ActionRefused for a
+        day that has not come.
         """
         key = self.key_of(checklist, date)
-        day = date or self.business_date(checklist)
+        today = self.business_date(checklist)
         stored = await asyncio.to_thread(self.store.events, key.id)
         if not stored:
+            day = self._opening_day(checklist, date, today)
             bodies = await asyncio.to_thread(self._opening, checklist, key, day)
             with suppress(AlreadyOpen):
                 await asyncio.to_thread(self.store.append, [self._event(key, each) for each in bodies], after=0)
             stored = await asyncio.to_thread(self.store.events, key.id)
-        session = RunSession(self.store, stored, self.actor, self._spill, self.clock)
-        await session.retry_unsaved()
+        spill = Spill(self._unsaved, key.id)
+        session = RunSession(self.store, stored, self.actor, spill, self.clock, today=today)
+        with suppress(NotKept):  # it is among the session's notices
+            await session.retry_unsaved()
         current = definition_hash(checklist)
         if session.state.signed is None and session.state.definition_hash != current:
             await session.record(Redefined(definition=checklist, definition_hash=current))
         return session
+
+    def _opening_day(self, checklist: Checklist, date: dt.date | None, today: dt.date) -> dt.date:
+        """Return the business date of a new run: of a period that has begun, and no later than today."""
+        if date is None:
+            return today
+        if period_of(date, checklist.cadence).start > today:
+            raise ActionRefused(f"{date} has not come yet: the business date of {checklist.id} is {today}")
+        return min(date, today)
 
     def _event(self, key: RunKey, body: Body) -> Event:
         return Event(id=str(uuid.uuid4()), run=key.id, at=self.clock(), actor=self.actor, body=body)
@@ -102,7 +115,7 @@ class Engine:
             times=times,
             definition=checklist,
             definition_hash=definition_hash(checklist),
-            version=version("opsconsole"),
+            version=VERSION,
         )
         return [opened, *self._carried_waivers(checklist, key, day)]
 
@@ -130,15 +143,29 @@ class Engine:
         """Measure a run's items; return whether this call did it.
 
         Where another process on this host is measuring the same run, `waiting` is called, and its pass is waited
-        for and taken over instead of measuring everything twice. A signed run is never measured.
+        for and taken over instead of measuring everything twice; what it left out is measured, and all of it once
+        it takes longer than a pass can. A signed run is never measured, and one that is signed meanwhile no more.
         """
         if session.state.signed is not None:
             return False
-        async with PassLock(self._locks / f"{session.state.run}.lock").held(waiting) as waited:
+        lock = PassLock(self._locks / f"{session.state.run}.lock", longest_pass(session.state))
+        async with lock.held(waiting) as joined:
             await session.refresh()
-            if session.state.signed is not None or (waited and not only):
+            if joined and not only:
+                only = unmeasured(session.state)
+                if not only:
+                    return False
+            if session.state.signed is not None:
                 return False
-            await Pass(session, self._kinds, self._environment, self._options).run(only)
+            whole = not only
+            lock.begin()
+            try:
+                await Pass(session, self._kinds, self._environment, self._options).run(only)
+            except AlreadySigned:
+                await session.refresh()
+                return False
+            if whole:
+                lock.complete()
         return True
 
     def load(self, run: str) -> RunState | None:
@@ -154,9 +181,16 @@ class Engine:
         def passed(date: dt.date) -> bool:
             key = RunKey(state.definition.id, period_of(date, state.definition.cadence).key)
             before = fold(self.store.events(key.id))
-            return before is not None and before.signed is not None and before.result is Result.PASS
+            return (
+                before is not None
+                and before.signed is not None
+                and before.result is Result.PASS
+                and seen_in_time(before)
+            )
 
-        return day_of_monitoring(passed, state.times.business_date, wanted.days)
+        due, cadence = state.definition.due, state.definition.cadence
+        earlier = due_dates_before(state.times.period, cadence, due)
+        return day_of_monitoring(passed, earlier, wanted.days)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from opsconsole.model.calendar import CalendarError, zone
 from opsconsole.model.events import Actor, Via
+from opsconsole.model.text import storable
 
 _LOCALTIME = Path("/etc/localtime")
 
@@ -19,9 +20,9 @@ def current_actor(via: Via) -> Actor:
     """
     login, gecos = _account(os.getuid())
     caller = os.environ.get("SUDO_UID", "")
-    if os.getuid() == 0 and caller.isdigit() and caller != "0":
+    if os.getuid() == 0 and caller.isdecimal() and caller != "0":
         login, gecos = _account(int(caller))
-    return Actor(login, gecos.split(",")[0].strip(), socket.gethostname(), via)
+    return Actor(storable(login), storable(gecos.split(",")[0].strip()), storable(socket.gethostname()), via)
 
 
 def _account(uid: int) -> tuple[str, str]:
@@ -32,13 +33,21 @@ def _account(uid: int) -> tuple[str, str]:
     return entry.pw_name, entry.pw_gecos
 
 
+def _zone_name(text: str) -> str:
+    """Return the name in a path such as /usr/share/zoneinfo/America/Chicago, or `text` itself."""
+    return text.rpartition("/zoneinfo/")[2]
+
+
 def local_zone() -> str:
-    """Return the IANA name of the host's zone, `UTC` where it has none: TZ, /etc/timezone, then /etc/localtime."""
-    candidates = [os.environ.get("TZ", "").lstrip(":")]
+    """Return the IANA name of the host's zone, `UTC` where it has none: TZ, /etc/localtime, then /etc/timezone.
+
+    In this order the C library has it; /etc/timezone is a note that it never reads.
+    """
+    candidates = [_zone_name(os.environ.get("TZ", "").lstrip(":"))]
+    if _LOCALTIME.is_symlink():
+        candidates.append(_zone_name(str(_LOCALTIME.resolve())))
     with suppress(OSError, UnicodeDecodeError):
         candidates.append(Path("/etc/timezone").read_text(encoding="utf-8").strip())
-    if _LOCALTIME.is_symlink():
-        candidates.append(str(_LOCALTIME.resolve()).rpartition("/zoneinfo/")[2])
     for name in filter(None, candidates):
         try:
             return str(zone(name))

@@ -7,39 +7,64 @@ import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+from opsconsole.engine.spill import make_private
+
 _POLL = 0.1
 """Seconds between two looks at a lock that somebody else holds; flock has no other way to wait and be cancelled."""
+
+PATIENCE = 60.0
+_WHOLE = b"complete"
 
 
 class PassLock:
     """An advisory lock on a file, freed by the kernel however its holder ends.
 
-    It only saves work: the store alone keeps concurrent writers apart, so a lock file that cannot be made is no
-    reason to refuse a measurement.
+    It only saves work: the store alone keeps concurrent writers apart, so a lock file that cannot be made, or one
+    whose holder was stopped, is no reason to refuse a measurement.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: float = PATIENCE) -> None:
+        """`patience`: seconds after which it is no longer waited for the holder."""
         self._path = path
+        self._patience = patience
+        self._descriptor: int | None = None
 
     @contextlib.asynccontextmanager
     async def held(self, waiting: Callable[[], None]) -> AsyncIterator[bool]:
-        """Hold the lock; gives whether somebody else had to be waited for."""
+        """Hold the lock; gives whether a whole pass of somebody else was waited for, down to its end."""
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self._path.parent)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError:
             yield False
             return
         try:
-            waited = False
-            while not _taken(descriptor):
-                if not waited:
+            deadline: float | None = None
+            while not (taken := _taken(descriptor)):
+                now = asyncio.get_running_loop().time()
+                if deadline is None:
+                    deadline = now + self._patience
                     waiting()
-                waited = True
+                if now >= deadline:
+                    break
                 await asyncio.sleep(_POLL)
-            yield waited
+            self._descriptor = descriptor if taken else None
+            yield taken and deadline is not None and os.pread(descriptor, len(_WHOLE), 0) == _WHOLE
         finally:
+            self._descriptor = None
             os.close(descriptor)
+
+    def begin(self) -> None:
+        """Note that a pass begins: it may be one over some items only, or never come to its end."""
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, 0)
+
+    def complete(self) -> None:
+        """Note that every item was measured, so that whoever waits need not do it again."""
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.pwrite(self._descriptor, _WHOLE, 0)
 
 
 def _taken(descriptor: int) -> bool:
@@ -47,4 +72,6 @@ def _taken(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError:  # a file system without flock: there is nothing to wait for
+        return True
     return True

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from opsconsole.contracts.probe import Context, Environment, Probe, ProbeError, ProbeKind
+from opsconsole.contracts.store import AlreadySigned, StoreError, Unrecordable
 from opsconsole.engine.changes import Progress
 from opsconsole.engine.recorder import NotSaved
 from opsconsole.engine.session import RunSession
@@ -18,11 +20,14 @@ from opsconsole.model.judging import judge, measures_of
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Judgement, Problem, Reading
 from opsconsole.model.redaction import redacted_problem, redacted_reading
+from opsconsole.model.runs import RunState
 from opsconsole.model.values import seconds
 
 _BLOCKING = frozenset({Outcome.FAIL, Outcome.ERROR, Outcome.BLOCKED, Outcome.PENDING})
 _UNWIND = 2.0
 """Seconds that a cancelled probe has to end its children before it is left behind."""
+
+_REPORT = "this is a fault of the probe; please report it"
 
 
 class MeasuringOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,17 +87,20 @@ class Pass:
         self._lanes: dict[str, _Lane] = {}
         self._probes: dict[str, Probe] = {}
         self._finished: dict[str, asyncio.Event] = {}
+        self._definition_hash = ""
         self._done = 0
         self._longest = 0.0
         """The longest timeout of an item: so long may one wait for another that is ahead of it in its lane."""
-        self._not_saved: NotSaved | None = None
+        self._refused: NotSaved | StoreError | None = None
+        """Why something could not be recorded; the last such error."""
 
     async def run(self, only: Collection[str] = ()) -> None:
         """Measure all items, or those whose ids are in `only`.
 
-        Cancelling it ends every probe; what was measured stays. Raises NotSaved at the end where something could
-        not be saved.
+        Cancelling it ends every probe; what was measured stays. Raises at the end what kept something from being
+        recorded: NotSaved, or another StoreError; AlreadySigned where somebody signed the run meanwhile.
         """
+        self._definition_hash = self._session.state.definition_hash
         chosen = [
             state.item
             for name, state in self._session.state.items.items()
@@ -106,15 +114,17 @@ class Pass:
                     tasks.create_task(self._item(item), name=f"measure {item.id}")
         finally:
             await self._close()
-        if self._not_saved is not None:
-            raise self._not_saved
+        if self._refused is not None:
+            raise self._refused
 
     async def _record(self, measured: Measured) -> None:
         """Record what was measured; the pass goes on where that fails, for the other items may still be saved."""
         try:
             await self._session.measured(measured)
-        except NotSaved as error:
-            self._not_saved = error
+        except Unrecordable as error:
+            await self._record(_without_reading(measured, str(error)))
+        except (NotSaved, StoreError) as error:
+            self._refused = error
 
     async def _close(self) -> None:
         for probe in self._probes.values():
@@ -127,6 +137,8 @@ class Pass:
     async def _item(self, item: Item) -> None:
         try:
             blocker = await self._blocker(item)
+            if isinstance(self._refused, AlreadySigned):
+                return
             self._progress(item, measuring=True)
             if blocker is not None:
                 await self._blocked(item, blocker)
@@ -164,6 +176,7 @@ class Pass:
                     started_at=self._session.clock(),
                     elapsed=seconds(0),
                     problem=problem,
+                    definition_hash=self._definition_hash,
                 )
             )
 
@@ -191,20 +204,28 @@ class Pass:
                 began = asyncio.get_running_loop().time()
                 reading = await self._bounded(kind, options, self._context(item, target), item)
         except ProbeError as error:
-            problem = redacted_problem(error.problem, self._options.secrets)
+            problem = error.problem
             reading = Reading(evidence=error.evidence) if error.evidence else None
+        except Exception as error:  # noqa: BLE001 - a plug-in's faults are values of the run, also before it measures
+            problem = _fault(item, error)
         elapsed = seconds(asyncio.get_running_loop().time() - began)
-        if reading is not None:
-            reading = redacted_reading(reading, self._options.secrets)
+        try:
+            reading = None if reading is None else redacted_reading(reading, self._options.secrets)
+            problem = None if problem is None else redacted_problem(problem, self._options.secrets)
+            judgement = self._judged(item, reading, problem)
+        except Exception as error:  # noqa: BLE001 - what a plug-in brings back may be of any shape
+            reading, problem = None, redacted_problem(_fault(item, error), self._options.secrets)
+            judgement = self._judged(item, reading, problem)
         return Measured(
             item=item.id,
             target=target,
             attempt=attempt,
-            judgement=self._judged(item, reading, problem),
+            judgement=judgement,
             started_at=started_at,
             elapsed=elapsed,
             reading=reading,
             problem=problem,
+            definition_hash=self._definition_hash,
         )
 
     def _kind(self, item: Item) -> ProbeKind:
@@ -244,13 +265,9 @@ class Pass:
             raise ProbeError(
                 "timeout", f"no answer within {item.timeout}", "see whether it is overloaded, or raise `timeout`"
             )
-        try:
-            return task.result()
-        except ProbeError:
-            raise
-        except Exception as error:
-            cause = f"the probe '{kind.name}' failed unexpectedly: {type(error).__name__}: {error}"
-            raise ProbeError("bug", cause, "this is a fault of the probe; please report it") from error
+        if task.cancelled():
+            raise ProbeError("bug", f"the probe '{kind.name}' gave up by itself", _REPORT)
+        return task.result()
 
     def _judged(self, item: Item, reading: Reading | None, problem: Problem | None) -> Judgement:
         if problem is not None:
@@ -271,6 +288,18 @@ class Pass:
         return Outcome.ERROR
 
 
+def _fault(item: Item, error: Exception) -> Problem:
+    cause = f"the probe '{item.probe}' failed unexpectedly: {type(error).__name__}: {error}"
+    return Problem("bug", cause, _REPORT)
+
+
+def _without_reading(measured: Measured, why: str) -> Measured:
+    """Return the ERROR to record in place of a measurement that cannot be written down."""
+    problem = Problem("bad-answer", f"what was measured cannot be kept: {why}", _REPORT)
+    judgement = Judgement(Outcome.ERROR, problem.cause)
+    return msgspec.structs.replace(measured, judgement=judgement, reading=None, problem=problem)
+
+
 def _reference(item: Item, reading: Reading) -> Judgement:
     """Judge the reading that an entry is compared with: all it has to be is there."""
     names = {name for condition in (*item.require, *item.target) for name in condition.names()}
@@ -279,6 +308,21 @@ def _reference(item: Item, reading: Reading) -> Judgement:
     if missing:
         return Judgement(Outcome.ERROR, f"'{missing[0]}' could not be read, so nothing can be compared with it")
     return Judgement(Outcome.PENDING, "")
+
+
+def longest_pass(state: RunState) -> float:
+    """Return the seconds after which a pass over a run must have ended, were each item measured after the other."""
+    seconds_of = Decimal(60)
+    for item in (each.item for each in state.items.values() if each.item.measured):
+        attempts = 1 + (item.retry.times if item.retry else 0)
+        delay = item.retry.delay.seconds if item.retry else Decimal(0)
+        seconds_of += attempts * (item.timeout.seconds + delay) * max(1, len(item.for_each))
+    return float(seconds_of)
+
+
+def unmeasured(state: RunState) -> tuple[str, ...]:
+    """Return the ids of items that are measured, and have not been by their present definition."""
+    return tuple(name for name, each in state.items.items() if each.item.measured and not each.attempts)
 
 
 def decoded_options(kind: ProbeKind, item: Item, target: str) -> Any:

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import msgspec
 
-from opsconsole.contracts.store import Store, StoreUnavailable
+from opsconsole.contracts.store import Store, StoreError, StoreUnavailable
 from opsconsole.engine.spill import Spill
 from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.events import Event, Stored
@@ -33,6 +34,14 @@ class NotSaved(OpsconsoleError):  # noqa: N818
         self.spilled = spilled
 
 
+class NotKept(StoreError):  # noqa: N818
+    """The store refuses for good what waited to be saved; `aside` is where it is kept instead."""
+
+    def __init__(self, count: int, cause: StoreError, aside: Path | None) -> None:
+        where = f"kept in {aside}" if aside else "kept in memory only"
+        super().__init__(f"{count} earlier events can no longer be saved: {cause}; {where}", cause.hint)
+
+
 class _Waiting(msgspec.Struct):
     event: Event
     saved: "asyncio.Future[None]"
@@ -53,6 +62,8 @@ class Recorder:
         self._flushing: asyncio.Task[None] | None = None
         self.unsaved: dict[str, Event] = {}
         """Events that could not be saved so far, by id."""
+        self.notices: tuple[str, ...] = ()
+        """What became of events that the store refuses for good."""
 
     async def append(self, event: Event) -> None:
         """Return once `event` is durable.
@@ -74,16 +85,14 @@ class Recorder:
         return await self._call(self._store.events, self._run, after=after)
 
     async def retry_unsaved(self) -> int:
-        """Try again to save what could not be saved; return how many events are left."""
-        waiting = list(self.unsaved.values()) or await self._call(self._spill.read, self._run)
-        if waiting:
-            try:
-                await self._call(self._store.append, waiting)
-            except StoreUnavailable:
-                self.unsaved = {event.id: event for event in waiting}
-            else:
-                self.unsaved.clear()
-                await self._call(self._spill.clear, self._run)
+        """Try again to save what this or an earlier process could not save; return how many events are left.
+
+        Raises NotKept, once, for events that the store refuses for good (somebody has signed the run meanwhile).
+        """
+        if not self.unsaved:
+            self.unsaved = {event.id: event for event in await self._call(self._spill.claim)}
+        with suppress(StoreUnavailable):
+            await self._save_waiting()
         return len(self.unsaved)
 
     async def aclose(self) -> None:
@@ -98,33 +107,67 @@ class Recorder:
     async def _flush(self) -> None:
         while self._queue:
             batch, self._queue = self._queue, []
+            refused: dict[str, Exception]
             try:
-                await self._save([each.event for each in batch])
+                refused = dict(await self._save([each.event for each in batch]))
             except Exception as error:  # noqa: BLE001 - handed to everybody who waits for the batch
-                for each in batch:
-                    if not each.saved.cancelled():
-                        each.saved.set_exception(error)
-                        each.saved.exception()
-            else:
-                for each in batch:
-                    if not each.saved.cancelled():
-                        each.saved.set_result(None)
+                refused = {each.event.id: error for each in batch}
+            for each in batch:
+                if each.saved.cancelled():
+                    continue
+                if each.event.id in refused:
+                    each.saved.set_exception(refused[each.event.id])
+                    each.saved.exception()
+                else:
+                    each.saved.set_result(None)
 
-    async def _save(self, fresh: list[Event]) -> None:
-        """Save what could not be saved before ahead of what is new, so that the order stays that of the deeds."""
-        events = [*self.unsaved.values(), *fresh]
+    async def _save(self, fresh: list[Event]) -> dict[str, StoreError]:
+        """Save what could not be saved before ahead of what is new, so that the order stays that of the deeds.
+
+        Returns the errors of those that the store refuses, by id.
+        """
         for wait in (*RETRIES, None):
             try:
-                await self._call(self._store.append, events)
+                with suppress(NotKept):  # it is among the notices, and no reason to refuse what is new
+                    await self._save_waiting()
+                return await self._appended(fresh)
             except StoreUnavailable as error:
+                unavailable = error
                 if wait is not None:
                     await asyncio.sleep(wait)
-                    continue
-                self.unsaved |= {event.id: event for event in events}
-                spilled = await self._call(self._spill.write, self._run, list(self.unsaved.values()))
-                raise NotSaved(error, spilled) from error
-            else:
-                if self.unsaved:
-                    self.unsaved.clear()
-                    await self._call(self._spill.clear, self._run)
-                return
+        self.unsaved |= {event.id: event for event in fresh}
+        spilled = await self._call(self._spill.write, list(self.unsaved.values()))
+        raise NotSaved(unavailable, spilled) from unavailable
+
+    async def _save_waiting(self) -> None:
+        """Save what could not be saved before; raises NotKept where the store refuses some of it for good."""
+        if not self.unsaved:
+            return
+        refused = await self._appended(list(self.unsaved.values()))
+        kept = {event: self.unsaved[event] for event in refused}
+        aside = await self._call(self._spill.set_aside, list(kept.values())) if kept else None
+        if kept and aside is None:
+            self.unsaved = kept
+        else:
+            self.unsaved = {}
+            await self._call(self._spill.clear)
+        if kept:
+            error = NotKept(len(kept), next(iter(refused.values())), aside)
+            self.notices = (*self.notices, str(error))
+            raise error
+
+    async def _appended(self, events: list[Event]) -> dict[str, StoreError]:
+        """Append events together, or each alone where one of them is refused; return the refusals by id."""
+        try:
+            await self._call(self._store.append, events)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            if len(events) == 1:
+                return {events[0].id: error}
+        else:
+            return {}
+        refused: dict[str, StoreError] = {}
+        for event in events:
+            refused |= await self._appended([event])
+        return refused

@@ -34,6 +34,7 @@ from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Judgement, Reading
 from opsconsole.model.runs import FoldError, ItemState, RunState, fold
 from opsconsole.model.signoff import hurdles, statement_of
+from opsconsole.model.text import storable
 from opsconsole.model.values import Number, UnitError, Value, decimal_of, parse_quantity
 
 MAX_TEXT = 10_000
@@ -64,6 +65,8 @@ class RunSession:
         actor: Actor,
         spill: Spill,
         clock: Callable[[], dt.datetime] = utc_now,
+        *,
+        today: dt.date | None = None,
     ) -> None:
         state = fold(events)
         if state is None:
@@ -73,7 +76,17 @@ class RunSession:
         self.clock = clock
         self._store = store
         self._recorder = Recorder(store, state.run, spill)
+        self._today = today
         self._listeners: list[Callable[[Change], None]] = []
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the operator should know of this run beside its items: a front end shows it."""
+        end = self.state.times.period.end
+        if self.state.signed is None and self._today is not None and self._today > end:
+            over = f"{self.state.run} was over on {end}: what is measured now is how things are now"
+            return (over, *self._recorder.notices)
+        return self._recorder.notices
 
     @property
     def unsaved(self) -> int:
@@ -124,13 +137,17 @@ class RunSession:
             self.announce(Changed(frozenset(touched - {""})))
 
     async def retry_unsaved(self) -> int:
-        """Try again to save what could not be saved; return how many events are left."""
+        """Try again to save what could not be saved; return how many events are left.
+
+        Raises NotKept, once, for what the store refuses for good.
+        """
         before = self.unsaved
-        left = await self._recorder.retry_unsaved()
-        if before or left:
-            self.announce(Unsaved(left, ""))
-        await self.refresh()
-        return left
+        try:
+            return await self._recorder.retry_unsaved()
+        finally:
+            if before or self.unsaved:
+                self.announce(Unsaved(self.unsaved, ""))
+            await self.refresh()
 
     async def aclose(self) -> None:
         """Finish what is being written."""
@@ -152,7 +169,7 @@ class RunSession:
         if not state.item.manual:
             raise ActionRefused(f"{state.item.title} is measured, not ticked")
         if state.ticked is None:
-            await self.record(Ticked(item))
+            await self.record(Ticked(item, self.state.definition_hash))
 
     async def untick(self, item: str) -> None:
         """Take a tick back."""
@@ -165,7 +182,8 @@ class RunSession:
         if state.item.entry is None:
             raise ActionRefused(f"{state.item.title} takes no entry")
         value = typed_value(state.item.entry, text)
-        await self.record(Entered(item, value, text.strip(), self._judged_entry(state, value)))
+        judgement = self._judged_entry(state, value)
+        await self.record(Entered(item, value, storable(text.strip()), judgement, self.state.definition_hash))
 
     def _judged_entry(self, state: ItemState, value: Value) -> Judgement:
         item: Item = state.item
@@ -247,7 +265,7 @@ class RunSession:
 
 def written(text: str) -> str:
     """Return `text` without surrounding white space; raise ActionRefused where nothing or too much is left."""
-    clean = text.strip()
+    clean = storable(text.strip())
     if not clean:
         raise ActionRefused("some words are needed here")
     if len(clean) > MAX_TEXT:

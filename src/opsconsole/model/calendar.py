@@ -168,6 +168,15 @@ def due_date(period: Period, due: Due) -> dt.date | None:
     return next((date for date in dates_of(period) if date in days), None)
 
 
+def due_dates_before(period: Period, cadence: Cadence, due: Due) -> Iterator[dt.date]:
+    """Yield the due date of every earlier period that has one, latest first, without end."""
+    while True:
+        period = previous(period, cadence)
+        date = due_date(period, due)
+        if date is not None:
+            yield date
+
+
 def business_date(checklist: Checklist, now: dt.datetime, where: ZoneInfo) -> dt.date:
     """Return the business date at the instant `now`.
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from opsconsole.model.conditions import Condition, Name, Operator, Pattern, Quantifier, Range, Tolerance
-from opsconsole.model.readings import Verdict
+from opsconsole.model.readings import MAX_TEXT, Verdict
 from opsconsole.model.values import Moment, Number, Quantity, Unit, Value, formatted, shown
 
 NEAR = Decimal("0.9")
@@ -38,6 +38,8 @@ def held_against(condition: Condition, who: str, value: Value, measures: dict[st
     name = f"{who}: {condition.subject}" if who else condition.subject
     if value is None:
         raise Unknown(f"{name} is missing")
+    if isinstance(value, str) and len(value) > MAX_TEXT:
+        raise Unknown(f"{name} has more than {MAX_TEXT:,} characters and was cut off, so not all of it was seen")
     if value == _UNSEEN:
         raise Unknown(f"{name} is hidden from this role")
     if isinstance(value, Number) and not value.value.is_finite():

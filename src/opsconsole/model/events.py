@@ -67,12 +67,16 @@ class Measured(msgspec.Struct, frozen=True, tag="measured", kw_only=True, omit_d
     """False where another attempt follows because the item asks for retries."""
     reading: Reading | None = None
     problem: Problem | None = None
+    definition_hash: str = ""
+    """Of the definition it was measured and judged by: the checklist may be edited meanwhile."""
 
 
-class Ticked(msgspec.Struct, frozen=True, tag="ticked"):
+class Ticked(msgspec.Struct, frozen=True, tag="ticked", omit_defaults=True):
     """A person confirmed a manual item."""
 
     item: str
+    definition_hash: str = ""
+    """Of the definition that the person saw."""
 
 
 class Unticked(msgspec.Struct, frozen=True, tag="unticked"):
@@ -89,6 +93,8 @@ class Entered(msgspec.Struct, frozen=True, tag="entered", omit_defaults=True):
     text: str
     """What was typed."""
     judgement: Judgement
+    definition_hash: str = ""
+    """Of the definition it was judged by."""
 
 
 class Noted(msgspec.Struct, frozen=True, tag="noted"):

@@ -47,8 +47,11 @@ class Result(StrEnum):
 
 
 def result_of(outcomes: Iterable[Outcome]) -> Result:
-    """Fold the outcomes of all items of a run: FAIL where one failed or was blocked, OPEN where one is unseen."""
+    """Fold the outcomes of all items of a run: FAIL where one failed or was blocked, OPEN where one is unseen.
+
+    A run of which every item was skipped has seen nothing, and so is no PASS either.
+    """
     seen = set(outcomes)
-    if seen & {Outcome.FAIL, Outcome.BLOCKED}:
+    if seen & {Outcome.FAIL, Outcome.BLOCKED} or seen == {Outcome.SKIPPED}:
         return Result.FAIL
     return Result.OPEN if seen & UNMEASURED or not seen else Result.PASS

@@ -1,9 +1,14 @@
 """N consecutive passing runs: which day of the monitoring a run is."""
 
 import datetime as dt
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
+from zoneinfo import ZoneInfo
 
 import msgspec
+
+from opsconsole.model.calendar import business_date
+from opsconsole.model.runs import RunState
 
 
 class DayOfMonitoring(msgspec.Struct, frozen=True):
@@ -16,15 +21,26 @@ class DayOfMonitoring(msgspec.Struct, frozen=True):
         return f"day {self.day} of {self.length}"
 
 
-def day_of_monitoring(passed: Callable[[dt.date], bool], business_date: dt.date, length: int) -> DayOfMonitoring:
-    """Return the day of monitoring that `business_date` is.
+def day_of_monitoring(
+    passed: Callable[[dt.date], bool], earlier: Iterable[dt.date], length: int
+) -> DayOfMonitoring:
+    """Return the day of monitoring that comes after the dates `earlier`, the latest of which is the first.
 
-    `passed` tells whether the run of a business date was signed as a pass. The days just before count as long as
-    each was: a failed, unsigned or missing one starts the count anew. Looks back `length` days at most.
+    `passed` tells whether the run of a business date was signed as a pass. The dates just before count as long as
+    each was: a failed, unsigned or missing one starts the count anew. Looks back `length` dates at most.
     """
-    day = 1
-    before = business_date - dt.timedelta(days=1)
-    while day <= length and passed(before):
-        day += 1
-        before -= dt.timedelta(days=1)
-    return DayOfMonitoring(day, length)
+    days = 1 + sum(1 for _ in itertools.takewhile(passed, itertools.islice(earlier, length)))
+    return DayOfMonitoring(days, length)
+
+
+def seen_in_time(state: RunState) -> bool:
+    """Return whether every reading that counts was taken before the run's period was over.
+
+    What is measured later says how things are then: a run made up for afterwards proves nothing about its day.
+    """
+    where, end = ZoneInfo(state.times.timezone), state.times.period.end
+    return all(
+        business_date(state.definition, attempt.body.started_at, where) <= end
+        for item in state.items.values()
+        for attempt in item.latest.values()
+    )

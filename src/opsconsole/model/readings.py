@@ -7,6 +7,11 @@ import msgspec
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.values import Value
 
+MAX_TEXT = 65_536
+"""Characters of one text that a record keeps."""
+CUT_OFF = " [cut off]"
+"""What a text that was longer ends with."""
+
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     """Raw text that backs a reading: hostile until a front end has made it visible."""

@@ -5,12 +5,11 @@ from collections.abc import Iterable
 
 import msgspec
 
-from opsconsole.model.readings import Evidence, Problem, Reading
+from opsconsole.model.readings import CUT_OFF, MAX_TEXT, Evidence, Problem, Reading
+from opsconsole.model.text import storable
 from opsconsole.model.values import Value
 
 MASK = "[redacted]"
-MAX_TEXT = 65_536
-"""Characters of one text that a record keeps."""
 
 _SHORTEST_SECRET = 4
 _URL_PASSWORD = re.compile(
@@ -35,8 +34,8 @@ def redacted(text: str, known: Iterable[str] = ()) -> str:
 
 
 def _kept(text: str, known: tuple[str, ...]) -> str:
-    clean = redacted(text[: 2 * MAX_TEXT], known)
-    return clean if len(clean) <= MAX_TEXT else clean[:MAX_TEXT] + " [cut off]"
+    clean = redacted(storable(text[: 2 * MAX_TEXT]), known)
+    return clean if len(clean) <= MAX_TEXT and len(text) <= 2 * MAX_TEXT else clean[:MAX_TEXT] + CUT_OFF
 
 
 def _value(value: Value, known: tuple[str, ...]) -> Value:
@@ -53,7 +52,9 @@ def redacted_reading(reading: Reading, known: Iterable[str] = ()) -> Reading:
         label=reading.label,
         truncated=reading.truncated,
         evidence=tuple(
-            Evidence(each.title, _kept(each.text, secrets), each.truncated or len(each.text) > MAX_TEXT)
+            Evidence(
+                _kept(each.title, secrets), _kept(each.text, secrets), each.truncated or len(each.text) > MAX_TEXT
+            )
             for each in reading.evidence
         ),
         command=_kept(reading.command, secrets),

@@ -191,6 +191,8 @@ class RunState:
     """Items that an edit of the checklist removed while the run was open, with what had happened to them."""
     operators: list[Actor] = field(default_factory=list)
     """Everybody who did something by hand, in order of appearance."""
+    definitions: dict[str, Checklist] = field(default_factory=dict)
+    """Every definition that the run has followed, by its hash."""
     last_seq: int = 0
     last_at: dt.datetime | None = None
     head_hash: str = ""
@@ -234,6 +236,8 @@ class RunState:
                 self.fields[name] = Note(text, by)
             case Noted(item="", text=text):
                 self.notes.append(Note(text, by))
+            case Measured() | Ticked() | Entered() as body if self._is_superseded(body):
+                pass  # it says nothing of the item as it is defined now
             case Measured() as body:
                 state = self._state(body.item)
                 state.attempts.append(Attempt(stored.seq, body, by))
@@ -248,9 +252,18 @@ class RunState:
             raise FoldError(f"{self.run} has no item '{item}'")
         return state
 
+    def _is_superseded(self, body: Measured | Ticked | Entered) -> bool:
+        """Return whether it was done by a definition of its item that another process has replaced meanwhile."""
+        state = self._state(body.item)
+        if body.definition_hash in {"", self.definition_hash}:
+            return False
+        followed = self.definitions.get(body.definition_hash)
+        return followed is None or state.item not in followed.items
+
     def _redefine(self, definition: Checklist, definition_hash: str, by: By) -> None:
         known = {**self.retired, **self.items}
         self.definition, self.definition_hash = definition, definition_hash
+        self.definitions[definition_hash] = definition
         self.redefinitions.append(by)
         self.items = {}
         for name, fresh in _states(definition).items():
@@ -318,6 +331,7 @@ def fold(events: Iterable[Stored]) -> RunState | None:
             definition_hash=body.definition_hash,
             opened=By(stored.event.actor, stored.event.at),
             items=_states(body.definition),
+            definitions={body.definition_hash: body.definition},
             last_seq=stored.seq,
             last_at=stored.event.at,
             head_hash=stored.hash,

@@ -20,6 +20,14 @@ def _escaped(char: str) -> str:
     )
 
 
+def storable(text: str) -> str:
+    r"""Return `text` with what is no Unicode spelled out (`\udce9`): half a surrogate pair, or a byte in disguise.
+
+    Names from the file system and the account database may hold such, and UTF-8 cannot write them down.
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def visible(text: str) -> str:
     r"""Return `text` as one line in which every character that could steer a terminal is spelled out.
 

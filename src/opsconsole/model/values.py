@@ -188,10 +188,16 @@ MAX_EXPONENT = 30
 """Powers of ten that a typed number may reach: beyond it is a slip of the keyboard, not a measurement."""
 
 
+_THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
+
+
 def decimal_of(text: str) -> Decimal | None:
     """Return the finite decimal of sensible size that `text` spells, or None."""
+    clean = text.strip()
+    if "," in clean and not _THOUSANDS.fullmatch(clean):
+        return None  # `12,5` is twelve and a half to many: whoever means 125 does not write it so
     try:
-        value = Decimal(text.strip().replace(",", ""))
+        value = Decimal(clean.replace(",", ""))
     except InvalidOperation:
         return None
     return value if value.is_finite() and abs(value.adjusted()) <= MAX_EXPONENT else None

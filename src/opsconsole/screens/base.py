@@ -43,6 +43,11 @@ class Console(Protocol):
     ) -> None:
         """Do `work` in the background, whatever becomes of the screen; an unexpected error is shown."""
 
+    def start_first(
+        self, doing: str, work: Callable[P, Coroutine[Any, Any, None]], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Do the same, and keep the keys until it is done."""
+
     def open_run(self, checklist: Checklist, date: dt.date | None = None, *, measure: bool = True) -> None:
         """Open or resume a run, the present one without a `date`, show it, and measure what was not yet."""
 
@@ -130,9 +135,10 @@ class ConsoleScreen(Screen[str]):
 
     def act(self, live: LiveRun, deed: Callable[[], Awaitable[str]], doing: str) -> None:
         """Do something to a run, after what was asked for before; what `deed` returns is the answer."""
-        self.console.start(doing, self._acted, live, deed)
+        self.console.start(doing, self.acted, live, deed)
 
-    async def _acted(self, live: LiveRun, deed: Callable[[], Awaitable[str]]) -> None:
+    async def acted(self, live: LiveRun, deed: Callable[[], Awaitable[str]]) -> None:
+        """Do it now; see `act`."""
         async with live.in_order:
             try:
                 answer = await self.patiently(deed())

@@ -181,7 +181,7 @@ class FormScreen(ModalScreen[str]):
         """Save, and close where that went well."""
         if not self._saving:
             self._saving = True
-            self.console.start("saving", self._saved, self._typed())
+            self.console.start_first("saving", self._saved, self._typed())
 
     async def _saved(self, typed: dict[str, str]) -> None:
         try:

@@ -149,7 +149,7 @@ class SignOffScreen(ConsoleScreen):
             return
         if self._shown is not None:
             shown, live = self._shown, self._live
-            self.act(live, lambda: self._sign(live, shown), "signing")
+            self.console.start_first("signing", self.acted, live, lambda: self._sign(live, shown))
 
     async def _sign(self, live: LiveRun, shown: Statement) -> str:
         """Sign `shown` at the present moment; where the run is another by now, show that instead."""

@@ -86,7 +86,7 @@ def progress(today: Today) -> str:
         return "not opened"
     if current.signed_at is not None:
         at = minute_near(current.signed_at, today.times.business_date, zone_of(today.times))
-        return f"{count_words(current.counts)}, signed {at}"
+        return f"signed {at}, {count_words(current.counts)}"
     return count_words(current.counts)
 
 

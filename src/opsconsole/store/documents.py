@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from opsconsole.contracts.store import RunKey, StoreError
+from opsconsole.contracts.store import RunKey, StoreError, Unrecordable
 from opsconsole.model.encoding import canonical, decoded
 from opsconsole.model.events import Event, Meaning, Opened
 
@@ -117,16 +117,18 @@ def claim_of(document: bytes) -> Claim:
 
 
 def entry_of(event: Event) -> Entry:
-    """Return `event` as it will be stored; raise StoreError where it could not be read back just the same."""
+    """Return `event` as it will be stored; raise Unrecordable where it could not be read back just the same."""
     _refuse_misshapen(event)
     try:
         document = canonical(event)
         same = decoded(document, Event)
         facts = facts_of(document)
     except (msgspec.MsgspecError, ValueError, TypeError, NotImplementedError, RecursionError) as error:
-        raise StoreError(f"event {event.id} of {event.run} cannot be written down: {error}") from error
+        raise Unrecordable(f"event {event.id} of {event.run} cannot be written down: {error}") from error
     if canonical(same) != document:
-        raise StoreError(f"event {event.id} of {event.run} would be read back as something else; it was not stored")
+        raise Unrecordable(
+            f"event {event.id} of {event.run} would be read back as something else; it was not stored"
+        )
     return Entry(same, document, facts)
 
 

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from opsconsole.engine.measuring import MeasuringOptions
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.events import Actor, Via
 from opsconsole.model.runs import RunState
+from opsconsole.model.version import VERSION
 from opsconsole.store.sqlite import SqliteStore
 from opsconsole.wiring.configuration import configured
 from opsconsole.wiring.definitions import Definitions, definitions_of
@@ -25,6 +25,9 @@ from opsconsole.wiring.kinds import probe_kinds
 
 if TYPE_CHECKING:
     from opsconsole.contracts.exporter import Exporter
+
+PATIENCE = {Via.CONSOLE: 5.0, Via.HEADLESS: 30.0, Via.COMMAND: 30.0}
+"""Seconds to wait for a store that somebody else writes to: at the console, before an action shows as not saved."""
 
 EXPORTERS = {
     "text": ("opsconsole.export.text", "TextExporter"),
@@ -76,7 +79,7 @@ class Services:
             head=head,
             store_id=self.engine.store.store_id,
             exported_at=self.engine.clock(),
-            version=version("opsconsole"),
+            version=VERSION,
             monitoring=self.engine.day_of_monitoring(state),
             events=tuple(self.engine.store.events(state.run)),
             colour=colour,
@@ -135,7 +138,7 @@ def services(config: Path | None, state: Path | None, via: Via) -> Iterator[Serv
     found, warnings = configured(config, state)
     definitions = definitions_of(found)
     options = MeasuringOptions(concurrency=found.run.concurrency, secrets=_known_secrets())
-    store = SqliteStore(found.store)
+    store = SqliteStore(found.store, lock_timeout=PATIENCE[via])
     try:
         yield Services(
             engine=engine_of(store, found.sources, current_actor(via), found.state, options),
