@@ -53,8 +53,8 @@ def measure(workshop: Workshop, rounds: int) -> Table:
         _row("console, to its first frames", _quickest(console, rounds), None),
     ]
     about = (
-        f"The least of {rounds} starts for each module. A headless run of 16 items takes {cpu:.0f} ms of processor in "
-        "all, of which the imports have the share that is given."
+        f"The least of {rounds} starts for each module. A headless run of 16 items takes {cpu:.0f} ms of processor "
+        "in all, of which the imports have the share that is given."
     )
     return Table("where", HEAD, rows, about)
 

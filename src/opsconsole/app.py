@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Collection, Coroutine
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any, ClassVar, ParamSpec
 
 from textual.binding import BindingType
@@ -19,9 +20,11 @@ from opsconsole.model.checklists import Checklist
 from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.redaction import redacted
 from opsconsole.model.runs import RunState
+from opsconsole.model.text import visible
 from opsconsole.screens.base import ERROR, WARNING, ConsoleScreen, Drafts, Speaking
 from opsconsole.screens.commands import Where, bindings, commands_of
 from opsconsole.screens.live import LiveRun, LiveRuns
+from opsconsole.screens.phrases import number_of
 from opsconsole.screens.typeahead import TypeAheadApp
 from opsconsole.widgets.crash import summary
 from opsconsole.widgets.environment import Terminal
@@ -33,6 +36,8 @@ REFRESH_EVERY = 5.0
 """Seconds between two looks at what other processes stored in the runs that are shown."""
 RETRY_EVERY = 5.0
 """Seconds between two attempts to save what could not be saved."""
+MEANT_WITHIN = 10.0
+"""Seconds within which a second q means that leaving is meant, whatever is lost by it."""
 NOT_STORED = 4
 """The exit code of a console that is left while something is not saved."""
 
@@ -53,7 +58,8 @@ class ConsoleApp(TypeAheadApp[None]):
         self.drafts: Drafts = {}
         self._first_run = run
         self._retrying: set[str] = set()
-        self._warned = False
+        self._refreshing: set[str] = set()
+        self._warned_at = -MEANT_WITHIN
 
     def get_default_screen(self) -> Screen[Any]:
         """Return Today; every other screen is imported when it is asked for."""
@@ -104,7 +110,8 @@ class ConsoleApp(TypeAheadApp[None]):
 
     def _refresh_runs(self) -> None:
         for live in self.runs.all:
-            if live.is_watched:
+            if live.is_watched and live.state.run not in self._refreshing:
+                self._refreshing.add(live.state.run)
                 self.start("reading the record", self._refreshed, live)
             if live.session.unsaved:
                 self._retry(live)
@@ -114,6 +121,8 @@ class ConsoleApp(TypeAheadApp[None]):
             await live.session.refresh()
         except StoreError as error:
             self.say(f"the record cannot be read now: {error}", WARNING)
+        finally:
+            self._refreshing.discard(live.state.run)
 
     def _retry(self, live: LiveRun) -> None:
         if live.state.run not in self._retrying:
@@ -274,9 +283,9 @@ class ConsoleApp(TypeAheadApp[None]):
         if self.drafts:
             kept.append("a draft that was never saved")
         if self.runs.unsaved:
-            kept.append(f"{self.runs.unsaved} actions that could not be saved so far")
-        if kept and not self._warned:
-            self._warned = True
+            kept.append(f"{number_of(self.runs.unsaved, 'action')} that could not be saved so far")
+        if kept and monotonic() - self._warned_at > MEANT_WITHIN:
+            self._warned_at = monotonic()
             self.say(f"there is {' and '.join(kept)}: q again leaves all the same", WARNING)
             return
         await self._finish()
@@ -287,8 +296,15 @@ class ConsoleApp(TypeAheadApp[None]):
         await self._finish()
 
     async def _finish(self) -> None:
+        working = list(self.workers)
         self.workers.cancel_all()
+        # Probes end what they started before they are gone.
+        await asyncio.gather(*(each.wait() for each in working), return_exceptions=True)
         await self.runs.aclose()
+        for live in self.runs.all:
+            if live.session.unsaved:
+                self.say_at_exit(f"{number_of(live.session.unsaved, 'action')} of {live.state.run} not saved:")
+                self.say_at_exit(f"  {visible(live.unsaved_cause)}")
 
 
 def run_console(services: Services, *, terminal: Terminal, run: str = "") -> int:

@@ -19,7 +19,7 @@ PARTS = 4
 """The rounds are shared out, so that several workers can take them."""
 ITEMS = 14
 _FIRST_DAY = dt.date(2026, 1, 1)
-_LONGEST = 1.0
+_LONGEST = 0.7
 """Seconds that the console works before it is killed, at most: by then it is through with all keys."""
 
 _ROW = re.compile(r"\[(?P<tick>[x ])\] (?:PASS|PENDING) +Look at (?P<number>\d\d).*?(?P<noted>noted)? *(?:[│|]|$)")

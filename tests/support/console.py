@@ -37,7 +37,7 @@ from opsconsole.wiring.services import Services
 
 NOW = dt.datetime(2026, 11, 21, 14, 12, 3, tzinfo=dt.UTC)
 """08:12:03 on a Saturday morning in Chicago."""
-OPERATOR = Actor("avery", "Avery Example", "ops01", Via.CONSOLE)
+OPERATOR = Actor("operator", "Day Operator", "ops01", Via.CONSOLE)
 CRON = Actor("cron", "", "ops01", Via.HEADLESS)
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07 [/] [@click=app.quit]x[/] \u202eevil\x9b5n \x00 \u0301"

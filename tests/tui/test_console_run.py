@@ -269,18 +269,39 @@ async def test_unsaved_deed_is_said_marked_and_saved_later(morning: Morning) -> 
         await driver.go("dashboard")
         morning.store.broken = True
         await driver.press("space")
-        await driver.sees("1 action NOT SAVED - retrying", "[ ] PENDING The dashboard", "NOT SAVED")
+        await driver.sees("1 action NOT SAVED - retrying", "[ ] PENDING The dashboard", "the disk is full; kept in")
         await driver.press("g")
         await driver.press("S")
         await driver.sees("Sign-off")
         assert driver.state.signed is None
         await driver.press("escape", "escape", "q")
-        await driver.sees("1 actions that could not be saved")
+        await driver.sees("1 action that could not be saved")
         await driver.press("enter")
         morning.store.broken = False
         await driver.sees("[x] PASS    The dashboard looks right")
         await driver.sees_no("NOT SAVED")
         assert driver.stored()[-1] == "Ticked"
+
+
+async def test_leaving_with_something_unsaved_says_where_it_is(morning: Morning) -> None:
+    """Who leaves all the same reads where it is kept, and the exit code says so; the next console saves it."""
+    async with driving(morning) as driver:
+        await driver.open_run()
+        await driver.go("dashboard")
+        morning.store.broken = True
+        await driver.press("space")
+        await driver.sees("NOT SAVED")
+        await driver.press("q")
+        await driver.sees("q again leaves all the same")
+        await driver.press("q")
+        await driver.until(lambda: not driver.app.is_running)
+        assert driver.app.return_code == 4
+        words = "\n".join(driver.app._parting_words)
+        assert "1 action of qbr-daily@2026-11-21 not saved" in words
+        assert "the disk is full; kept in" in words
+    morning.store.broken = False
+    async with driving(morning, run="qbr-daily") as driver:
+        await driver.sees("[x] PASS    The dashboard looks right")
 
 
 async def test_unreadable_record_is_said_calmly(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> None:

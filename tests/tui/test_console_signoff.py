@@ -48,9 +48,9 @@ async def test_shows_exactly_what_is_signed(morning: Morning) -> None:
         head = driver.state.head_hash
         await driver.sees(
             "PASS  7 pass",
-            "performed by Avery Example (login avery) on ops01",
+            "performed by Day Operator (login operator) on ops01",
             "2026-11-21 08:12:03 CST now",
-            "attributed to the login avery; not cryptographically signed",
+            "attributed to the login operator; not cryptographically signed",
             head,
             driver.state.definition_hash,
             driver.morning.store.inner.store_id,
@@ -124,7 +124,7 @@ async def test_signed_run_refuses_every_change(morning: Morning) -> None:
         stored = driver.stored()
         for key in ("space", "e", "n", "s", "w", "u", "f", "N", "r", "m"):
             await driver.press(key)
-            await driver.sees("read only: the run was signed by Avery Example")
+            await driver.sees("read only: the run was signed by Day Operator")
             await driver.press("down" if key != "m" else "up")
         assert driver.stored() == stored
         await driver.press("x")

@@ -1,5 +1,7 @@
 """The console on a terminal: what crosses the line, without colours, without UTF-8, and when the line drops."""
 
+import contextlib
+import random
 import re
 import signal
 import sys
@@ -8,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from opsconsole.model.events import Ticked
+from opsconsole.model.events import Noted, Ticked
 from opsconsole.store.sqlite import SqliteStore
+from support.command import installed
 from support.ptys import Pty
 
 _TESTS = Path(__file__).resolve().parents[1]
@@ -102,6 +105,78 @@ def test_ascii_only(tmp_path: Path, how: tuple[str, str]) -> None:
         assert pty.screen.lines[0].endswith("not ready")
 
 
+def test_note_is_written_in_the_editor(tmp_path: Path) -> None:
+    """Ctrl+O goes on in $EDITOR with what was typed; what it saved is in the form, and is kept with Enter."""
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\ncp "$1" "$1.seen"\nprintf "%s\\nfrom the editor" "$(cat "$1.seen")" > "$1"\n')
+    editor.chmod(0o755)
+    with console(tmp_path / "state", "--by-hand", "--run", "by-hand", env={"EDITOR": str(editor)}) as pty:
+        pty.wait_for("> [ ] PENDING Look at 00")
+        pty.send("ntyped\x0f")
+        pty.wait_for("from the editor")
+        pty.send("\r")
+        pty.wait_for("noted")
+    store = SqliteStore(tmp_path / "state" / "records.db")
+    body = store.events("by-hand@2026-11-21")[-1].event.body
+    assert isinstance(body, Noted)
+    assert body.text == "typed\nfrom the editor"
+    store.close()
+
+
+def test_leaving_ends_what_probes_started(tmp_path: Path) -> None:
+    """q while a check still runs ends the check's processes and the console; the run goes on the next time."""
+    marker = f"{random.randrange(10**8)}.5"
+    place = installed(tmp_path, slow=_SLOW.replace("SECONDS", marker))
+    with Pty(place.arguments("run", "slow"), env=place.environment()) as pty:
+        pty.wait_for("[.] READING")
+        pty.wait_until(lambda: _running(marker), what="the check to start")
+        pty.send("q")
+        assert pty.wait_exit() == 0
+        assert not _running(marker)
+
+
+_SLOW = """
+title = "Slow"
+due = { timezone = "UTC" }
+
+[[section]]
+title = "All"
+
+[[section.item]]
+id = "slow"
+title = "Slow"
+probe = "command"
+argv = ["sleep", "SECONDS"]
+timeout = "9 min"
+require = ["exit_code == 0"]
+"""
+
+
+def _running(argument: str) -> bool:
+    """Return whether a process has this argument."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if argument.encode() in path.read_bytes().split(b"\0"):
+                return True
+    return False
+
+
+@pytest.mark.parametrize(("cols", "rows"), [(20, 5), (40, 10), (300, 100)])
+def test_any_size_of_terminal(tmp_path: Path, cols: int, rows: int) -> None:
+    """A terminal that is far too small or very large ends nothing, and can be resized."""
+    with console(tmp_path) as pty:
+        pty.wait_for("DUE")
+        pty.resize(cols, rows)
+        pty.send("\r")
+        pty.settle()
+        pty.send("ng\r\x1bg\x1b?\x1b")
+        pty.settle()
+        pty.resize(80, 24)
+        pty.wait_for("QBR daily monitoring")
+        pty.wait_for("2 pending")
+        assert pty.is_running
+
+
 def test_leaves_cleanly(tmp_path: Path) -> None:
     """q ends the console with 0 and gives the terminal back as it was."""
     with console(tmp_path) as pty:
@@ -137,5 +212,7 @@ def test_hung_up_line_is_left(tmp_path: Path) -> None:
         pty.wait_unread(lambda: not pty.is_running, what="the console to end")
     store = SqliteStore(tmp_path / "records.db")
     (run,) = store.runs("by-hand")
-    assert [each.event.body for each in store.events(run.id)][1:] == [Ticked("look-0")]
+    body = store.events(run.id)[-1].event.body
+    assert isinstance(body, Ticked)
+    assert body.item == "look-0"
     store.close()

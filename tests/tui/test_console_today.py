@@ -28,7 +28,7 @@ async def test_every_checklist_with_its_state(make_morning: MakeMorning) -> None
         await driver.sees("[ ] DUE      QBR daily monitoring  08:00 CST", "not opened")
         await driver.sees("[ ] UPCOMING Host daily", "09:00 CST", "GAP")
         await driver.sees("1 problem with the configuration", "broken.toml: 3: what is 'prob'?", "no systemd here")
-        await driver.sees("overdue from 10:00 (America/Chicago)", "Avery Example (avery) on ops01")
+        await driver.sees("overdue from 10:00 (America/Chicago)", "Day Operator (operator) on ops01")
         await driver.press("down")
         await driver.sees("2026-11-19: PASS, 1 pass; signed", "the period before this one has no signed run")
 
@@ -90,6 +90,7 @@ async def test_opens_on_a_past_day_that_nobody_opened(morning: Morning) -> None:
     """A day that was missed can be opened by its name, and is worked on like today's."""
     async with driving(morning, run="qbr-daily@2026-11-20") as driver:
         await driver.sees("QBR daily monitoring · Fri 2026-11-20", "5 pass, 2 pending")
+        await driver.sees("qbr-daily@2026-11-20 was over on 2026-11-20")
         await driver.go("dashboard")
         await driver.press("space")
         await driver.sees("6 pass, 1 pending")

@@ -1,6 +1,7 @@
 """A run is the fold of its events."""
 
 import datetime as dt
+import itertools
 
 import msgspec
 import pytest
@@ -251,7 +252,8 @@ def test_the_worst_outcome_wins(outcomes: list[Outcome]) -> None:
 )
 def test_day_of_monitoring(passed: list[int], day: int) -> None:
     """Days count while each before was signed as a pass; a gap starts anew."""
-    found = day_of_monitoring(lambda date: date.day in passed, dt.date(2026, 11, 21), 9)
+    earlier = (dt.date(2026, 11, 21) - dt.timedelta(days=days) for days in itertools.count(1))
+    found = day_of_monitoring(lambda date: date.day in passed, earlier, 9)
     assert (found.day, str(found)) == (day, f"day {day} of 9")
 
 

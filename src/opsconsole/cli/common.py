@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import typer
 
+from opsconsole.cli.streams import abandon_output
 from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.text import visible
 
@@ -41,8 +42,6 @@ def report(error: OpsconsoleError) -> None:
 
 def emit(text: str, output: Path | None) -> None:
     """Write a document to stdout, or to a file in one step; raises NotWritten."""
-    from opsconsole.export.files import NotWritten, write_atomically
-
     if output is None:
         try:
             sys.stdout.write(text)
@@ -50,8 +49,13 @@ def emit(text: str, output: Path | None) -> None:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise NotWritten(f"stdout: {error.strerror}") from error
+            from opsconsole.export.files import NotWritten
+
+            abandon_output()
+            raise NotWritten(f"the standard output cannot be written to: {error.strerror}") from error
         return
+    from opsconsole.export.files import write_atomically
+
     write_atomically(output, text)
 
 

@@ -1,6 +1,5 @@
 """The command line: its commands, what they have in common, and how each ends."""
 
-import io
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ import typer
 from opsconsole.cli import checking, demonstrating, reading, running
 from opsconsole.cli.common import Options, narrate, report
 from opsconsole.cli.exits import Exit
+from opsconsole.cli.streams import abandon_output, make_streams_fit
 from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.version import VERSION
 
@@ -68,28 +68,38 @@ cli.command("verify")(reading.verify)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code. No error that a person can cause shows a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    make_streams_fit()
     try:
-        outcome = cli(list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
-    except typer.Exit as ending:
-        return int(ending.exit_code)
+        outcome = _ended(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
     except (typer.Abort, KeyboardInterrupt):
         return 128 + signal.SIGINT
     except BrokenPipeError:
-        sys.stderr.close()
+        abandon_output()
         return 128 + signal.SIGPIPE
     except OpsconsoleError as error:
         report(error)
         return _code_of(error)
+    except OSError as error:
+        narrate(f"{error.filename or 'the standard output'}: {error.strerror or error}")
+        abandon_output()
+        return Exit.NOT_SAVED
     except Exception as error:
         usage = getattr(error, "format_message", None)
         if usage is None:
             raise
         narrate(usage())
         return Exit.USAGE
-    return int(outcome or 0)
+    return outcome
+
+
+def _ended(arguments: list[str]) -> int:
+    try:
+        return int(cli(arguments, standalone_mode=False) or 0)
+    except typer.Exit as ending:
+        return int(ending.exit_code)
+    except SystemExit as ending:  # click ends so, with 1, where nobody reads the output any more
+        raise BrokenPipeError from ending
 
 
 def _code_of(error: OpsconsoleError) -> Exit:

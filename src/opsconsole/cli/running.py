@@ -236,6 +236,7 @@ async def _measured(
             session,
             how.only,
             waiting=lambda: how.say(f"{session.state.run} is being measured by another process; waiting for it"),
+            given_up=lambda: narrate(f"the process that measures {session.state.run} does not end; measuring too"),
         )
         return session.state, measured
 

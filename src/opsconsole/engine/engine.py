@@ -139,17 +139,19 @@ class Engine:
         only: Collection[str] = (),
         *,
         waiting: Callable[[], None] = lambda: None,
+        given_up: Callable[[], None] = lambda: None,
     ) -> bool:
         """Measure a run's items; return whether this call did it.
 
         Where another process on this host is measuring the same run, `waiting` is called, and its pass is waited
-        for and taken over instead of measuring everything twice; what it left out is measured, and all of it once
-        it takes longer than a pass can. A signed run is never measured, and one that is signed meanwhile no more.
+        for and taken over instead of measuring everything twice; what it left out is measured. One that takes
+        longer than a pass can is no longer waited for, which `given_up` tells. A signed run is never measured, and
+        one that is signed meanwhile no more.
         """
         if session.state.signed is not None:
             return False
         lock = PassLock(self._locks / f"{session.state.run}.lock", longest_pass(session.state))
-        async with lock.held(waiting) as joined:
+        async with lock.held(waiting, given_up) as joined:
             await session.refresh()
             if joined and not only:
                 only = unmeasured(session.state)

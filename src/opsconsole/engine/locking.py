@@ -30,7 +30,9 @@ class PassLock:
         self._descriptor: int | None = None
 
     @contextlib.asynccontextmanager
-    async def held(self, waiting: Callable[[], None]) -> AsyncIterator[bool]:
+    async def held(
+        self, waiting: Callable[[], None], given_up: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[bool]:
         """Hold the lock; gives whether a whole pass of somebody else was waited for, down to its end."""
         try:
             make_private(self._path.parent)
@@ -46,6 +48,7 @@ class PassLock:
                     deadline = now + self._patience
                     waiting()
                 if now >= deadline:
+                    given_up()
                     break
                 await asyncio.sleep(_POLL)
             self._descriptor = descriptor if taken else None

@@ -62,6 +62,7 @@ class Recorder:
         self._flushing: asyncio.Task[None] | None = None
         self.unsaved: dict[str, Event] = {}
         """Events that could not be saved so far, by id."""
+        self._closing = False
         self.notices: tuple[str, ...] = ()
         """What became of events that the store refuses for good."""
 
@@ -96,7 +97,8 @@ class Recorder:
         return len(self.unsaved)
 
     async def aclose(self) -> None:
-        """Finish what is being written."""
+        """Finish what is being written; what cannot be saved at once is spilled, and not tried again."""
+        self._closing = True
         if self._flushing is not None:
             await asyncio.wait({self._flushing})
         self._thread.shutdown(wait=True)
@@ -133,8 +135,9 @@ class Recorder:
                 return await self._appended(fresh)
             except StoreUnavailable as error:
                 unavailable = error
-                if wait is not None:
-                    await asyncio.sleep(wait)
+                if wait is None or self._closing:
+                    break
+                await asyncio.sleep(wait)
         self.unsaved |= {event.id: event for event in fresh}
         spilled = await self._call(self._spill.write, list(self.unsaved.values()))
         raise NotSaved(unavailable, spilled) from unavailable

@@ -1,5 +1,6 @@
 """One open run: its state, what a person can do to it, and who wants to hear of it."""
 
+import asyncio
 import datetime as dt
 import uuid
 from collections.abc import Callable, Sequence
@@ -77,6 +78,7 @@ class RunSession:
         self._store = store
         self._recorder = Recorder(store, state.run, spill)
         self._today = today
+        self._refreshing = asyncio.Lock()
         self._listeners: list[Callable[[Change], None]] = []
 
     @property
@@ -123,8 +125,15 @@ class RunSession:
         await self.refresh()
 
     async def refresh(self) -> None:
-        """Take in what this and other processes have stored since."""
-        stored = await self._recorder.read(self.state.last_seq)
+        """Take in what this and other processes have stored since.
+
+        One after another: events that were stored together would otherwise be read anew by each that waits for one.
+        """
+        async with self._refreshing:
+            stored = await self._recorder.read(self.state.last_seq)
+            self._take_in(stored)
+
+    def _take_in(self, stored: Sequence[Stored]) -> None:
         touched = set()
         fresh = False
         for each in stored:

@@ -27,6 +27,8 @@ from opsconsole.model.events import (
 from opsconsole.model.outcomes import Outcome, Result, result_of, worst
 from opsconsole.model.readings import Judgement
 
+_NO_READING = frozenset({Outcome.FAIL, Outcome.ERROR, Outcome.BLOCKED})
+
 
 class FoldError(ValueError):
     """The events are no run: the first is not `opened`, or they belong to several runs."""
@@ -102,15 +104,19 @@ class ItemState:
         if self.item.manual:
             return Outcome.PASS if self.ticked else Outcome.PENDING
         if self.item.entry is not None:
-            measured = {each.body.judgement.outcome for each in self.latest.values()}
-            unseen = measured & {Outcome.ERROR, Outcome.BLOCKED}
-            if unseen:
-                return worst(unseen)
+            missing = self._without_reference
+            if missing:
+                return worst(missing)
             return self.typed.body.judgement.outcome if self.typed else Outcome.PENDING
         latest = self.latest
         if any(target not in latest for target in self.item.for_each):
             return Outcome.PENDING
         return worst(each.body.judgement.outcome for each in latest.values())
+
+    @property
+    def _without_reference(self) -> set[Outcome]:
+        """Outcomes that say there was nothing to compare an entry with, whatever was typed before."""
+        return {each.body.judgement.outcome for each in self.latest.values()} & _NO_READING
 
     @property
     def outcome(self) -> Outcome:
@@ -126,7 +132,7 @@ class ItemState:
     def judgements(self) -> dict[str, Judgement]:
         """The judgement in force for each target; of an entry, that of what was typed."""
         found = {target: attempt.body.judgement for target, attempt in self.latest.items()}
-        if self.typed is not None and self.measured_outcome not in {Outcome.ERROR, Outcome.BLOCKED}:
+        if self.typed is not None and not self._without_reference:
             found[""] = self.typed.body.judgement
         return found
 

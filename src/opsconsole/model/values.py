@@ -120,6 +120,8 @@ def parse_quantity(text: str) -> Quantity:
         raise UnitError(f"'{text}' is not a number with a unit such as '30 s', '80%', '1 GiB' or '5'")
     unit = match["unit"] or ""
     value = Decimal(match["number"].replace("_", ""))
+    if abs(value.adjusted()) > MAX_EXPONENT:
+        raise UnitError(f"'{text[:20]}...' has too many digits to be meant")
     if not unit:
         return Quantity(Number(value))
     if unit in _AMBIGUOUS:

@@ -30,6 +30,7 @@ class HistoryScreen(ConsoleScreen):
         super().__init__()
         self._checklist = checklist
         self._keys: list[RunKey] = []
+        self._index_of: dict[str, int] = {}
         self._known: dict[str, RunSummary] = {}
         self._reading = False
 
@@ -55,10 +56,12 @@ class HistoryScreen(ConsoleScreen):
         except OpsconsoleError as error:
             self.say_error(error)
             return
+        rows = await asyncio.to_thread(history_rows, self._keys, {}, self._checklist)
+        self._index_of = {key.id: index for index, key in enumerate(self._keys)}
         if not self.is_attached:
             return
         self.show_top(history_head(self._checklist.title, len(self._keys)))
-        self.query_one(Rows).set_rows(history_rows(self._keys, self._known))
+        self.query_one(Rows).set_rows(rows)
         if not self._keys:
             self.say("nobody has opened this checklist yet")
         await self._read_near()
@@ -70,7 +73,7 @@ class HistoryScreen(ConsoleScreen):
             self.console.start("reading the history", self._read_near)
 
     def _wanted(self) -> list[RunKey]:
-        at = self.query_one(Rows).cursor_index or 0
+        at = self._index_of.get(self.query_one(Rows).cursor_key or "", 0)
         near = self._keys[max(0, at - AHEAD) : at + AHEAD]
         return [key for key in near if key.id not in self._known]
 

@@ -1,9 +1,12 @@
 """Past runs, one line each."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from opsconsole.contracts.store import RunKey
 from opsconsole.engine.overview import RunSummary
+from opsconsole.model.calendar import due_date, following, period_named
+from opsconsole.model.checklists import Checklist
 from opsconsole.model.outcomes import Result
 from opsconsole.model.signoff import count_words
 from opsconsole.screens.marks import STANDING_WIDTH, Mark
@@ -13,6 +16,10 @@ from opsconsole.widgets.rows import Row
 _SIGNED = {Result.PASS: Mark("[x]", "PASS", "$success"), Result.FAIL: Mark("[!]", "FAIL", "bold $error")}
 _UNSIGNED = Mark("[ ]", "UNSIGNED", "$warning")
 _NOT_READ = Mark("[ ]", "...", "dim")
+_GAP = Mark("[!]", "GAP", "$warning")
+
+_GAP_AT_MOST = 400
+"""Missing runs that are counted one by one; a checklist may have rested for years."""
 
 
 def history_row(key: RunKey, summary: RunSummary | None) -> Row:
@@ -28,9 +35,38 @@ def history_row(key: RunKey, summary: RunSummary | None) -> Row:
     )
 
 
-def history_rows(keys: Sequence[RunKey], known: Mapping[str, RunSummary]) -> list[Row]:
-    """Return one row for each run, in the order given."""
-    return [history_row(key, known.get(key.id)) for key in keys]
+def history_rows(keys: Sequence[RunKey], known: Mapping[str, RunSummary], checklist: Checklist) -> list[Row]:
+    """Return one row for each run, the latest first as `keys` are, with a line wherever runs are missing."""
+    rows: list[Row] = []
+    for later, key in pairwise((None, *keys)):
+        if key is None:
+            continue
+        missing = missing_between(key, later, checklist) if later is not None else []
+        if missing:
+            rows.append(_gap_row(key, missing))
+        rows.append(history_row(key, known.get(key.id)))
+    return rows
+
+
+def missing_between(earlier: RunKey, later: RunKey, checklist: Checklist) -> list[str]:
+    """Return the periods between two runs for which one was due, the last one first."""
+    first, last = (period_named(each.period, checklist.cadence) for each in (earlier, later))
+    if first is None or last is None:
+        return []
+    found: list[str] = []
+    period = following(first, checklist.cadence)
+    while period < last and len(found) < _GAP_AT_MOST:
+        if due_date(period, checklist.due) is not None:
+            found.append(period.key)
+        period = following(period, checklist.cadence)
+    return found[::-1]
+
+
+def _gap_row(key: RunKey, missing: Sequence[str]) -> Row:
+    span = missing[0] if len(missing) == 1 else f"{missing[-1]} to {missing[0]}"
+    several = "+" if len(missing) == _GAP_AT_MOST else ""
+    text = f"{span}  no run" if len(missing) == 1 else f"{span}  {len(missing)}{several} runs missing"
+    return Row(f"gap:{key.id}", (Piece("  "), _GAP.piece(STANDING_WIDTH), Piece(text)), selectable=False)
 
 
 def history_head(title: str, count: int) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:

@@ -105,7 +105,7 @@ def _by(note: Note, run: RunState) -> str:
 def _to_do(state: ItemState) -> Iterator[Paragraph]:
     """Yield what the operator can do about an item that is not green, with the keys."""
     outcome, item = state.outcome, state.item
-    if outcome in {Outcome.PASS, Outcome.SKIPPED}:
+    if outcome in {Outcome.PASS, Outcome.SKIPPED, Outcome.WAIVED}:
         return
     keys: list[tuple[str, str]] = []
     if outcome is Outcome.PENDING and item.manual:
@@ -114,15 +114,15 @@ def _to_do(state: ItemState) -> Iterator[Paragraph]:
         keys.append(("run.enter", "enter the value"))
     elif item.measured:
         keys.append(("run.measure", "again"))
-    if outcome not in {Outcome.PENDING, Outcome.WAIVED}:
-        keys.append(("run.note", "note"))
-        keys.append(("run.waive", "waive"))
-    if item.on_fail.runbook:
+    broken = outcome is not Outcome.PENDING
+    if broken:
+        keys += [("run.note", "note"), ("run.waive", "waive")]
+    if broken and item.on_fail.runbook:
         keys.append(("run.runbook", "runbook"))
     pieces = [Piece("to do  ", "dim")]
     for name, words in keys:
         pieces += [Piece(BY_ID[name].key, "bold"), Piece(f" {words}   ")]
-    if item.on_fail.escalate:
+    if broken and item.on_fail.escalate:
         pieces.append(Piece(f"tell {item.on_fail.escalate}", "bold"))
     yield Paragraph(tuple(pieces), _INDENT)
 

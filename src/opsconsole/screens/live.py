@@ -4,7 +4,7 @@ import asyncio
 import datetime as dt
 from collections.abc import Callable, Collection
 
-from opsconsole.engine.changes import Change, Progress
+from opsconsole.engine.changes import Change, Progress, Unsaved
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.session import RunSession
 from opsconsole.model.checklists import Checklist
@@ -22,6 +22,8 @@ class LiveRun:
         """Ids of the items that are being measured now."""
         self.in_order = asyncio.Lock()
         """Held by each deed of the operator: they take effect in the order of the keys."""
+        self.unsaved_cause = ""
+        """Why something could not be saved, and where it is kept meanwhile."""
         self._engine = engine
         self._passes = 0
         self._done = self._total = 0
@@ -85,6 +87,8 @@ class LiveRun:
             (self.measuring.add if change.measuring else self.measuring.discard)(change.item)
             self._done, self._total = change.done, change.total
             self._waiting = False
+        if isinstance(change, Unsaved):
+            self.unsaved_cause = change.cause or self.unsaved_cause
         self._tell()
 
     def _tell(self) -> None:

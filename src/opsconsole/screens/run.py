@@ -18,7 +18,7 @@ from opsconsole.screens.item_view import compact, field_paragraphs, item_paragra
 from opsconsole.screens.live import LiveRun
 from opsconsole.screens.phrases import number_of
 from opsconsole.screens.run_deeds import RunDeeds
-from opsconsole.screens.run_view import RunLooks, field_of, head, run_rows
+from opsconsole.screens.run_view import RunLooks, field_of, head, run_notices, run_rows
 from opsconsole.widgets.evidence import TextPane
 from opsconsole.widgets.pieces import Piece
 from opsconsole.widgets.rows import Row, RowHighlighted, Rows, RowSelected
@@ -83,6 +83,7 @@ class RunScreen(RunDeeds):
 
     def compose_body(self) -> ComposeResult:
         """Yield the list and the detail."""
+        yield TextPane(id="notices")
         with Container(id="body"):
             yield Rows(id="items")
             yield TextPane(id="detail")
@@ -117,6 +118,7 @@ class RunScreen(RunDeeds):
             mode = f"{mode} not green only".strip()
         self.show_top(head(self.state, self._monitoring, mode=mode))
         self.query_one(Rows).set_rows(self._rows())
+        self._show_notices()
         self._show_notice()
         self.show_keys()
         self._show_detail()
@@ -133,18 +135,23 @@ class RunScreen(RunDeeds):
             width=self.query_one("#items").size.width if self.is_mounted else 0,
         )
 
+    def _show_notices(self) -> None:
+        notices = self._live.session.notices if self._live is not None else ()
+        pane = self.query_one("#notices", TextPane)
+        pane.display = bool(notices)
+        pane.show(run_notices(notices))
+
     def _show_notice(self) -> None:
-        usual = (Piece(count_words(self.state.counts)),)
-        if self._live is None:
-            self.message.show_notice((), usual)
-            return
-        pieces = []
-        if self._live.session.unsaved:
-            waiting = number_of(self._live.session.unsaved, "action")
-            pieces.append(Piece(f" {waiting} NOT SAVED - retrying ", "bold $error reverse"))
-        if self._live.progress:
-            pieces.append(Piece(f"{' ' if pieces else ''}{self._live.progress}"))
-        self.message.show_notice(tuple(pieces), usual)
+        """Keep what must not be missed in the line of messages; the rest of it makes way for answers."""
+        notice, usual = [], [Piece(count_words(self.state.counts))]
+        live = self._live
+        if live is not None and live.session.unsaved:
+            waiting = number_of(live.session.unsaved, "action")
+            notice.append(Piece(f" {waiting} NOT SAVED - retrying ", "bold $error reverse"))
+            usual = [Piece(live.unsaved_cause)]
+        if live is not None and live.progress:
+            notice.append(Piece(f"{' ' if notice else ''}{live.progress}"))
+        self.message.show_notice(tuple(notice), tuple(usual))
 
     def _soon(self) -> None:
         if self._update is None and self.is_attached:

@@ -1,6 +1,6 @@
 """The list of a run: one row for each item and each line of the day's sheet, made of the run's state alone."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -13,6 +13,7 @@ from opsconsole.model.signoff import hurdles
 from opsconsole.model.text import visible
 from opsconsole.screens.marks import MEASURING, NEAR, OUTCOMES, Mark, is_near
 from opsconsole.screens.phrases import day, first_line, padded
+from opsconsole.widgets.evidence import Paragraph
 from opsconsole.widgets.pieces import Piece
 from opsconsole.widgets.rows import Row
 
@@ -108,6 +109,11 @@ def _field_rows(state: RunState, looks: RunLooks, column: int) -> Iterator[Row]:
         text = filled.text if filled else ""
         title = padded(visible(field.title), column)
         yield Row(FIELD + field.id, (mark.piece(), Piece(title), *_beside(text, column)))
+
+
+def run_notices(notices: Sequence[str]) -> list[Paragraph]:
+    """Return what the operator should know of a run beside its items."""
+    return [Paragraph((Piece("note  ", "bold $warning"), Piece(each)), 6) for each in notices]
 
 
 def field_of(state: RunState, key: str) -> Field | None:

@@ -16,6 +16,7 @@ from opsconsole.model.signoff import hurdles, statement_of
 from opsconsole.screens.base import WARNING, ConsoleScreen
 from opsconsole.screens.commands import Command, Where, bindings, commands_of
 from opsconsole.screens.live import LiveRun
+from opsconsole.screens.run_view import run_notices
 from opsconsole.screens.signoff_view import (
     Seen,
     differences,
@@ -87,7 +88,8 @@ class SignOffScreen(ConsoleScreen):
             self.query_one("#statement", TextPane).show(signed_paragraphs(state), document="signed")
         else:
             self._shown = self._statement(self._live)
-            self.query_one("#statement", TextPane).show(statement_paragraphs(state, self._shown), document="open")
+            parts = [*run_notices(self._live.session.notices), *statement_paragraphs(state, self._shown)]
+            self.query_one("#statement", TextPane).show(parts, document="open")
         ready = "signed" if state.signed is not None else "not ready" if hurdles(state) else "ready: S signs"
         self.show_top(((Piece("Sign-off", "bold"), Piece(f" · {state.definition.title}")), (Piece(ready),)))
         self.show_keys()
