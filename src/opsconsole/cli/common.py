@@ -3,13 +3,14 @@
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
-
-import typer
+from typing import TYPE_CHECKING, NamedTuple
 
 from opsconsole.cli.streams import abandon_output
 from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.text import visible
+
+if TYPE_CHECKING:
+    import typer
 
 
 class Options(NamedTuple):
@@ -59,7 +60,7 @@ def emit(text: str, output: Path | None) -> None:
     write_atomically(output, text)
 
 
-def options_of(context: typer.Context) -> Options:
+def options_of(context: "typer.Context") -> Options:
     """Return the global options of the command that runs."""
     found = context.find_root().obj
     return found if isinstance(found, Options) else Options()

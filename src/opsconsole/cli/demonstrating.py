@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from opsconsole.cli.common import options_of
+from opsconsole.cli.opening import opened_terminal, shown
 from opsconsole.cli.running import (
     FailOnOption,
     Format,
@@ -13,9 +14,7 @@ from opsconsole.cli.running import (
     OnlyOption,
     OutputOption,
     QuietOption,
-    opened_terminal,
     run_headless,
-    shown,
 )
 from opsconsole.demo.faults import Fault
 from opsconsole.model.events import Via

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from opsconsole.cli import checking, demonstrating, reading, running
-from opsconsole.cli.common import Options, narrate, report
+from opsconsole.cli.common import Options, narrate
+from opsconsole.cli.ending import exit_code_of
 from opsconsole.cli.exits import Exit
-from opsconsole.cli.streams import abandon_output, make_streams_fit
-from opsconsole.model.errors import OpsconsoleError
+from opsconsole.cli.opening import console
 from opsconsole.model.version import VERSION
 
 cli = typer.Typer(
@@ -51,7 +51,7 @@ def start(
     """Open the console on Today, or run one of the commands."""
     context.obj = Options(config, state, ascii_only)
     if context.invoked_subcommand is None:
-        raise typer.Exit(running.console(context.obj))
+        raise typer.Exit(console(context.obj))
 
 
 cli.command("run")(running.run)
@@ -68,43 +68,21 @@ cli.command("verify")(reading.verify)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code. No error that a person can cause shows a traceback."""
-    make_streams_fit()
+    return exit_code_of(lambda: _called(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def _called(arguments: list[str]) -> int:
     try:
-        outcome = _ended(list(sys.argv[1:] if arguments is None else arguments))
-        sys.stdout.flush()
-    except (typer.Abort, KeyboardInterrupt):
+        return int(cli(arguments, standalone_mode=False) or 0)
+    except typer.Exit as ending:
+        return int(ending.exit_code)
+    except typer.Abort:
         return 128 + signal.SIGINT
-    except BrokenPipeError:
-        abandon_output()
-        return 128 + signal.SIGPIPE
-    except OpsconsoleError as error:
-        report(error)
-        return _code_of(error)
-    except OSError as error:
-        narrate(f"{error.filename or 'the standard output'}: {error.strerror or error}")
-        abandon_output()
-        return Exit.NOT_SAVED
+    except SystemExit as ending:  # click ends so, with 1, where nobody reads the output any more
+        raise BrokenPipeError from ending
     except Exception as error:
         usage = getattr(error, "format_message", None)
         if usage is None:
             raise
         narrate(usage())
         return Exit.USAGE
-    return outcome
-
-
-def _ended(arguments: list[str]) -> int:
-    try:
-        return int(cli(arguments, standalone_mode=False) or 0)
-    except typer.Exit as ending:
-        return int(ending.exit_code)
-    except SystemExit as ending:  # click ends so, with 1, where nobody reads the output any more
-        raise BrokenPipeError from ending
-
-
-def _code_of(error: OpsconsoleError) -> Exit:
-    from opsconsole.contracts.store import StoreError
-    from opsconsole.engine.recorder import NotSaved
-    from opsconsole.export.files import NotWritten
-
-    return Exit.NOT_SAVED if isinstance(error, StoreError | NotSaved | NotWritten) else Exit.USAGE

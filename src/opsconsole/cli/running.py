@@ -3,22 +3,20 @@
 import datetime as dt
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from opsconsole.cli.common import Options, UsageError, emit, narrate, options_of
+from opsconsole.cli.common import UsageError, emit, narrate, options_of
 from opsconsole.cli.exits import Exit, exit_code
 from opsconsole.cli.looping import Interrupted, finished
+from opsconsole.cli.opening import console
 from opsconsole.contracts.store import RunKey
-from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.events import Via
 from opsconsole.model.outcomes import Outcome
-from opsconsole.widgets.environment import Terminal, clear_splash, prepare, refusal, show_splash
 
 if TYPE_CHECKING:
     from opsconsole.engine.changes import Change
@@ -128,48 +126,6 @@ def run(
 
     with services(options.config, options.state, Via.HEADLESS) as parts:
         raise typer.Exit(run_headless(parts, name, date, Headless(form, output, only, fail_on, quiet=quiet)))
-
-
-def console(options: Options, name: str = "", date: str = "") -> int:
-    """Open the console, on a run where one is named."""
-    with opened_terminal(options) as terminal:
-        from opsconsole.wiring.services import services
-
-        with services(options.config, options.state, Via.CONSOLE) as parts:
-            run_id = ""
-            if name:
-                checklist, day = named(parts, name, date)
-                run_id = parts.engine.key_of(checklist, day).id
-            return shown(parts, terminal, run_id)
-
-
-def shown(parts: "Services", terminal: Terminal, run_id: str = "") -> int:
-    """Show the console until the operator leaves it; return the exit code."""
-    if not parts.console.color:
-        os.environ["NO_COLOR"] = "1"  # Textual and everything it starts ask the environment
-        prepare(os.environ)
-    terminal = Terminal(
-        ascii=terminal.ascii or parts.console.ascii,
-        no_color=terminal.no_color or not parts.console.color,
-    )
-    from opsconsole.app import run_console
-
-    return run_console(parts, terminal=terminal, run=run_id)
-
-
-@contextmanager
-def opened_terminal(options: Options) -> Iterator[Terminal]:
-    """Make the terminal ready for the console and say that it is starting; raises UsageError where it cannot be."""
-    refused = refusal(os.environ)
-    if refused is not None:
-        raise UsageError(refused)
-    prepare(os.environ)
-    show_splash("opsconsole ...", sys.stderr)
-    try:
-        yield Terminal.detect(os.environ, ascii_asked=options.ascii_only)
-    except OpsconsoleError:
-        clear_splash(sys.stderr)
-        raise
 
 
 def named(parts: "Services", name: str, date: str = "") -> "tuple[Checklist, dt.date | None]":

@@ -3,7 +3,6 @@
 import importlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from importlib.metadata import entry_points
 
 from opsconsole.contracts.probe import ProbeKind
 from opsconsole.model.errors import OpsconsoleError
@@ -18,6 +17,8 @@ class ProbeKinds(Mapping[str, ProbeKind]):
 
     @cached_property
     def _foreign(self) -> dict[str, str]:
+        from importlib.metadata import entry_points  # brings the whole of `email` for what hardly any host has
+
         return {each.name: each.value for each in entry_points(group=ENTRY_POINTS)}
 
     def __getitem__(self, name: str) -> ProbeKind:
