@@ -1,6 +1,7 @@
 """Draws the pictures of the README from the real console on the demo's PostgreSQL: `make screenshots`."""
 
 import asyncio
+import dataclasses
 import os
 import sys
 import tempfile
@@ -9,7 +10,7 @@ from pathlib import Path
 from opsconsole.widgets.environment import Terminal, prepare
 
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
-SIZE = (110, 32)
+SIZE = (110, 29)
 
 
 async def draw(directory: Path, png: Path | None) -> None:
@@ -24,7 +25,7 @@ async def draw(directory: Path, png: Path | None) -> None:
 
     with demo_services(None, directory, Fault.LATE_COLLECTOR, Via.CONSOLE) as parts:
         parts.engine.actor = Actor("operator", "Day Operator", "ops01", Via.CONSOLE)
-        app = ConsoleApp(parts, Terminal())
+        app = ConsoleApp(dataclasses.replace(parts, notices=()), Terminal())
 
         async def shown(pilot: Pilot[None], text: str) -> None:
             for _ in range(200):
