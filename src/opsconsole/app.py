@@ -164,7 +164,8 @@ class ConsoleApp(TypeAheadApp[None]):
 
         self.say(f"opening {checklist.title} …")
         try:
-            live = await self.runs.open(checklist, date)
+            current = await asyncio.to_thread(self.services.current, checklist.id)
+            live = await self.runs.open(current, date)
         except OpsconsoleError as error:
             self.say(f"it cannot be opened: {error}{f'; {error.hint}' if error.hint else ''}", ERROR)
             return

@@ -146,7 +146,7 @@ async def test_the_engine_waits_for_those_in_line(postgres: Postgres, role: str,
     definition = Checklist(id="morning", title="Morning", due=due, sections=(Section("All", tuple(items)),))
     store = SqliteStore(tmp_path / "records.db")
     environment = Environment(sources={"db": source(postgres.dsn("postgres", role))})
-    operator = Actor("avery", "Avery Example", "ops01", Via.CONSOLE)
+    operator = Actor("operator", "Day Operator", "ops01", Via.CONSOLE)
     engine = Engine(store, {"sql": KIND}, environment, operator, tmp_path / "state", options=MeasuringOptions())
     session = await engine.open(definition)
     try:

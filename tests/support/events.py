@@ -91,7 +91,7 @@ def sign_off(
         head_hash=end.hash,
         meaning=meaning,
         login=login,
-        name="Avery Example",
+        name="Day Operator",
         host="ops01",
         signed_at=MORNING,
         timezone="America/Chicago",

@@ -3,9 +3,10 @@
 import importlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,8 @@ class Services:
     """What is wrong with the configuration or with checklists, a line each."""
     export_directory: Path
     console: ConsoleSettings
+    reread: Callable[[], Definitions] | None = None
+    """Reads the checklists again; None where they cannot have changed."""
 
     @property
     def checklists(self) -> Mapping[str, Checklist]:
@@ -63,6 +66,10 @@ class Services:
     def checklist(self, name: str) -> Checklist:
         """Return the checklist called `name`; raises ChecklistError."""
         return self.definitions.checklist(name)
+
+    def current(self, name: str) -> Checklist:
+        """Return the checklist called `name` as its file is now: a console may have been open since yesterday."""
+        return (self.reread() if self.reread is not None else self.definitions).checklist(name)
 
     def runbook(self, checklist: str, name: str) -> str | None:
         """Return the text of a runbook, None where it cannot be read."""
@@ -147,6 +154,7 @@ def services(config: Path | None, state: Path | None, via: Via) -> Iterator[Serv
             problems=(*warnings, *definitions.problems),
             export_directory=found.state / "day-logs",
             console=found.console,
+            reread=partial(definitions_of, found),
         )
     finally:
         store.close()
