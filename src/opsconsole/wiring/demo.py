@@ -17,7 +17,7 @@ from opsconsole.store.sqlite import SqliteStore
 from opsconsole.wiring.configuration import configured
 from opsconsole.wiring.definitions import OFFERED, Definitions, shipped_checklists
 from opsconsole.wiring.kinds import probe_kinds
-from opsconsole.wiring.services import Services, engine_of
+from opsconsole.wiring.services import Services, engine_of, known_secrets
 
 DEMO_SKIPS = frozenset(
     (kind, reason)
@@ -75,7 +75,13 @@ def demo_services(config: Path | None, state: Path | None, fault: Fault | None, 
         store = demo_store(directory / "records" / f"{fault or 'good'}.db")
         try:
             yield Services(
-                engine=engine_of(store, {"inventory": source}, actor, directory, MeasuringOptions(skip=DEMO_SKIPS)),
+                engine=engine_of(
+                    store,
+                    {"inventory": source},
+                    actor,
+                    directory,
+                    MeasuringOptions(skip=DEMO_SKIPS, secrets=known_secrets()),
+                ),
                 definitions=definitions,
                 notices=notices,
                 problems=definitions.problems,

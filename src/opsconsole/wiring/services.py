@@ -134,7 +134,7 @@ def _spill_directories() -> tuple[Path, ...]:
     return tuple(each / f"opsconsole-unsaved-{os.getuid()}" for each in (*places, Path(tempfile.gettempdir())))
 
 
-def _known_secrets() -> tuple[str, ...]:
+def known_secrets() -> tuple[str, ...]:
     """Return the values of this process's environment that must not reach a record."""
     return tuple(filter(None, (os.environ.get("PGPASSWORD", ""),)))
 
@@ -144,7 +144,7 @@ def services(config: Path | None, state: Path | None, via: Via) -> Iterator[Serv
     """Open everything that a front end needs for the length of the block; raises OpsconsoleError."""
     found, warnings = configured(config, state)
     definitions = definitions_of(found)
-    options = MeasuringOptions(concurrency=found.run.concurrency, secrets=_known_secrets())
+    options = MeasuringOptions(concurrency=found.run.concurrency, secrets=known_secrets())
     store = SqliteStore(found.store, lock_timeout=PATIENCE[via])
     try:
         yield Services(
