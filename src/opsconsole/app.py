@@ -46,7 +46,7 @@ class ConsoleApp(TypeAheadApp[None]):
     """The console. `run` names a checklist or a run to open at once; it opens on Today otherwise."""
 
     # Textual does not load the style sheet of a default screen by itself.
-    CSS_PATH = ["screens/app.tcss", "screens/today.tcss"]  # noqa: RUF012  as Textual declares it
+    CSS_PATH = ["screens/app.tcss", "screens/today.tcss"]
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.ANYWHERE)]
 
@@ -292,7 +292,7 @@ class ConsoleApp(TypeAheadApp[None]):
         await self._finish()
         self.exit(return_code=NOT_STORED if self.runs.unsaved else 0)
 
-    async def before_leaving(self, cause: signal.Signals) -> None:  # noqa: ARG002
+    async def before_leaving(self, cause: signal.Signals) -> None:
         """Stop measuring and finish what is being written: the run is resumed the next time."""
         await self._finish()
 

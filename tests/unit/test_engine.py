@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -572,3 +573,38 @@ def test_dates_are_those_of_the_checklist(place: Place) -> None:
     """The host may be in UTC; late at night there it is still the day before in Chicago."""
     place.now = dt.datetime(2026, 11, 22, 3, 0, tzinfo=dt.UTC)
     assert place.engine().key_of(checklist(MANUAL)).id == "morning@2026-11-21"
+
+
+async def test_a_retry_forgets_only_what_it_saved(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not be saved while an earlier action was being saved again is kept, and saved later."""
+    monkeypatch.setattr("opsconsole.engine.recorder.RETRIES", ())
+    engine = place.engine()
+    session = await engine.open(checklist(MANUAL))
+    place.store.broken = True
+    with pytest.raises(NotSaved):
+        await session.tick("look")
+    place.store.broken = False
+    gate, refusals = threading.Event(), [StoreUnavailable("full for a moment longer")]
+    append = place.inner.append
+
+    def once_refused(events: list[Event], *, after: int | None = None) -> list[Stored]:
+        gate.wait(10)
+        if refusals:
+            raise refusals.pop()
+        return append(events, after=after)
+
+    monkeypatch.setattr(place.store, "append", once_refused)
+    noting = asyncio.create_task(session.note("look", "seen"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    retrying = asyncio.create_task(session.retry_unsaved())
+    await asyncio.sleep(0)
+    gate.set()
+    with pytest.raises(NotSaved):
+        await noting
+    await retrying
+    assert session.unsaved == 1
+    assert await session.retry_unsaved() == 0
+    assert [note.text for note in session.state.items["look"].notes] == ["seen"]
+    assert session.state.items["look"].outcome is Outcome.PASS
+    await session.aclose()

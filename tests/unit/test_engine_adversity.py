@@ -289,7 +289,7 @@ def test_a_spill_that_cannot_be_read_is_kept(tmp_path: Path) -> None:
     (tmp_path / "unsaved" / "morning@2026-11-21.old.jsonl").write_text('{"id": "half a')
     spill = Spill((tmp_path / "unsaved",), "morning@2026-11-21")
     assert spill.claim() == []
-    spill.clear()
+    spill.settle([])
     (kept,) = (tmp_path / "unsaved").iterdir()
     assert (kept.suffix, kept.read_text()) == (".unreadable", '{"id": "half a')
 

@@ -71,7 +71,7 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     because cron's has no ``/usr/sbin``.
     """
     inherited = os.environ.get("PATH", "").split(os.pathsep)
-    directories = dict.fromkeys([*(d for d in inherited if os.path.isabs(d)), *_STANDARD_PATH])  # noqa: PTH117
+    directories = dict.fromkeys([*(d for d in inherited if os.path.isabs(d)), *_STANDARD_PATH])  # noqa: PTH117 - texts of PATH
     environment = {
         "PATH": os.pathsep.join(directories),
         "LC_ALL": "C.UTF-8",

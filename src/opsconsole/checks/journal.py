@@ -331,7 +331,7 @@ def _problems(options: Options) -> list[tuple[str, str]]:
             found.append(("since", f"{error}; or write 'scheduled' for the time of the checklist's job"))
     if "\0" in options.grep or "\n" in options.grep:
         found.append(("grep", "a pattern is one line of text"))
-    if options.directory and not os.path.isabs(options.directory):  # noqa: PTH117
+    if options.directory and not os.path.isabs(options.directory):  # noqa: PTH117 - a text stays a text here
         found.append(("directory", f"'{options.directory}' is no absolute path"))
     return found
 

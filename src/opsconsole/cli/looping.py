@@ -13,7 +13,7 @@ _UNWIND = 2.0
 """Seconds that tasks have to end once everything is done."""
 
 
-class Interrupted(Exception):  # noqa: N818
+class Interrupted(Exception):
     """A signal ended the work."""
 
     def __init__(self, number: int) -> None:

@@ -80,7 +80,7 @@ def _called(arguments: list[str]) -> int:
         return 128 + signal.SIGINT
     except SystemExit as ending:  # click ends so, with 1, where nobody reads the output any more
         raise BrokenPipeError from ending
-    except Exception as error:
+    except Exception as error:  # typer keeps its usage errors private: what can explain itself is one
         usage = getattr(error, "format_message", None)
         if usage is None:
             raise

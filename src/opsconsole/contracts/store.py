@@ -15,15 +15,15 @@ class StoreError(OpsconsoleError):
     title = "the record store"
 
 
-class StoreUnavailable(StoreError):  # noqa: N818
+class StoreUnavailable(StoreError):
     """Disk full, read-only, locked for too long: worth another try later."""
 
 
-class Unrecordable(StoreError):  # noqa: N818
+class Unrecordable(StoreError):
     """An event that no store can write down and read back the same: it will not be better later."""
 
 
-class Conflict(StoreError):  # noqa: N818
+class Conflict(StoreError):
     """Somebody else's event came in between; read the run again and decide anew."""
 
 

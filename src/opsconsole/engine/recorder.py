@@ -22,7 +22,7 @@ RETRIES = (0.05, 0.25, 1.0)
 """Seconds to wait before each further attempt at a write that failed for now."""
 
 
-class NotSaved(OpsconsoleError):  # noqa: N818
+class NotSaved(OpsconsoleError):
     """An event is in memory, and in the spill file if that could be written, but not in the store yet."""
 
     title = "not saved"
@@ -34,7 +34,7 @@ class NotSaved(OpsconsoleError):  # noqa: N818
         self.spilled = spilled
 
 
-class NotKept(StoreError):  # noqa: N818
+class NotKept(StoreError):
     """The store refuses for good what waited to be saved; `aside` is where it is kept instead."""
 
     def __init__(self, count: int, cause: StoreError, aside: Path | None) -> None:
@@ -144,16 +144,17 @@ class Recorder:
 
     async def _save_waiting(self) -> None:
         """Save what could not be saved before; raises NotKept where the store refuses some of it for good."""
-        if not self.unsaved:
+        waiting = dict(self.unsaved)
+        if not waiting:
             return
-        refused = await self._appended(list(self.unsaved.values()))
-        kept = {event: self.unsaved[event] for event in refused}
+        refused = await self._appended(list(waiting.values()))
+        kept = {event: waiting[event] for event in refused}
         aside = await self._call(self._spill.set_aside, list(kept.values())) if kept else None
-        if kept and aside is None:
-            self.unsaved = kept
-        else:
-            self.unsaved = {}
-            await self._call(self._spill.clear)
+        for event in waiting:
+            if event not in kept or aside is not None:
+                self.unsaved.pop(event, None)
+        # What is left failed meanwhile, or is refused and could not be set aside.
+        await self._call(self._spill.settle, list(self.unsaved.values()))
         if kept:
             error = NotKept(len(kept), next(iter(refused.values())), aside)
             self.notices = (*self.notices, str(error))

@@ -42,7 +42,7 @@ MAX_TEXT = 10_000
 """Characters of a note, a reason or a field."""
 
 
-class ActionRefused(OpsconsoleError):  # noqa: N818
+class ActionRefused(OpsconsoleError):
     """The action makes no sense here; the message says why."""
 
     title = "not done"

@@ -61,8 +61,13 @@ class Spill:
                     self._unreadable.add(mine)
         return found
 
-    def clear(self) -> None:
-        """Remove the files of this process, whose events are in the store now; what could not be read stays."""
+    def settle(self, left: Sequence[Event]) -> None:
+        """Keep the events that are `left`, and remove the files of this process: the others are in the store now.
+
+        What could not be read stays, and so does everything where what is left cannot be written.
+        """
+        if left and self.write(left) is None:
+            return
         for path in self._claimed:
             with suppress(OSError):
                 if path in self._unreadable:
@@ -70,6 +75,8 @@ class Spill:
                 else:
                     path.unlink()
         self._claimed.clear()
+        if left:
+            return
         for directory in self._directories:
             with suppress(OSError):
                 (directory / f"{self._run}.{self._own}.jsonl").unlink()

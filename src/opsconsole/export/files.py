@@ -19,13 +19,13 @@ _NO_DIRECTORY_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP})
 """What file systems answer that cannot make a directory durable by itself."""
 
 
-class OutputRefused(OpsconsoleError):  # noqa: N818 - it names what happened, as its siblings do
+class OutputRefused(OpsconsoleError):
     """The document was not to be written there: a directory, a link, a device, a name that means nothing."""
 
     title = "wrong output"
 
 
-class NotWritten(OpsconsoleError):  # noqa: N818
+class NotWritten(OpsconsoleError):
     """The document could not be written now: disk full, read-only, no permission."""
 
     title = "not written"

@@ -19,7 +19,7 @@ _UNSEEN = "<insufficient privilege>"
 _OPPOSITE = {Verdict.HOLDS: Verdict.BROKEN, Verdict.NEAR: Verdict.BROKEN, Verdict.BROKEN: Verdict.HOLDS}
 
 
-class Unknown(Exception):  # noqa: N818
+class Unknown(Exception):
     """The condition cannot be judged; the message says why."""
 
 

@@ -83,7 +83,7 @@ class ConsoleScreen(Screen[str]):
 
     WHERE: ClassVar[Where]
     AUTO_FOCUS: ClassVar[str | None] = "Rows"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  as Textual declares it
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
 
     @property
     def console(self) -> Console:

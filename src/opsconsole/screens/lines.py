@@ -40,7 +40,7 @@ class Line(Widget):
             self._left, self._right = parts
             self.refresh()
 
-    def render_line(self, y: int) -> Strip:  # noqa: ARG002  there is one
+    def render_line(self, y: int) -> Strip:
         """Return the line."""
         width = self.size.width
         right = cut_pieces(self._right, width)
@@ -95,7 +95,7 @@ class Message(Widget):
         line = self._lines[y] if y < len(self._lines) else ()
         return Strip(segments(self, line, self.rich_style)).adjust_cell_length(width, self.rich_style)
 
-    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """Return how many lines it needs."""
         return len(self._lines)
 
@@ -131,7 +131,7 @@ class Keys(Widget):
             self._commands = shown
             self.refresh()
 
-    def render_line(self, y: int) -> Strip:  # noqa: ARG002  there is one
+    def render_line(self, y: int) -> Strip:
         """Return the line."""
         width = self.size.width
         pieces = cut_pieces(footer(self._commands, width), width)

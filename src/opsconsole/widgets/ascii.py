@@ -99,6 +99,6 @@ def to_ascii(text: str) -> str:
 class AsciiFilter(LineFilter):
     """Replaces every glyph of what is drawn, the borders and scroll bars of Textual included."""
 
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Return `segments` in ASCII."""
         return [Segment(to_ascii(text), style, control) for text, style, control in segments]

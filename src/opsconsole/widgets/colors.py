@@ -49,7 +49,7 @@ class NoColorFilter(LineFilter):
     Textual's own filters send greys, or the codes of the default colours.
     """
 
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Return `segments` without colours."""
         plain = (Segment(text, _without_color(style or _PLAIN), control) for text, style, control in segments)
         return list(_joined(plain))
@@ -61,7 +61,7 @@ class LeanFilter(LineFilter):
     In Textual's ANSI themes nearly everything has the default colours; each code costs a dozen bytes.
     """
 
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Return `segments` as they look, in fewer codes."""
         lean = (Segment(text, _without_defaults(style or _PLAIN), control) for text, style, control in segments)
         return list(_joined(lean))

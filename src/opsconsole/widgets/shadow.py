@@ -31,7 +31,7 @@ class ReducedUpdate(CompositorUpdate):
     def __init__(self, codes: str) -> None:
         self.codes = codes
 
-    def render_segments(self, console: Console) -> str:  # noqa: ARG002
+    def render_segments(self, console: Console) -> str:
         """Return the codes."""
         return self.codes
 

@@ -50,5 +50,5 @@ def _loaded(name: str, where: str) -> object:
     module, _, attribute = where.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except Exception as error:
+    except Exception as error:  # importing somebody else's module may raise anything
         raise OpsconsoleError(f"the probe '{name}' ({where}) cannot be loaded: {error}") from error
