@@ -75,6 +75,9 @@ FOUND_BY_THE_CHAIN: dict[str, tuple[Attack, int, str]] = {
     "text for bytes": (tampering.column(LAST, "hash", "é" * 64), LAST, "changed after it was stored"),
     "all hashed anew below a signature": (tampering.edit_and_chain(FAILED), SIGNED, "is not what was signed"),
     "deleted, all hashed anew below a signature": (tampering.delete_and_chain(FAILED), SIGNED - 1, "not before it"),
+    "evidence edited": (tampering.evidence(FAILED, "all is well"), FAILED, "evidence beside it was changed"),
+    "evidence removed": (tampering.evidence(FAILED, None), FAILED, "no event tells that it was removed"),
+    "evidence added": (tampering.evidence(NOTE, "all is well"), NOTE, "knows nothing of"),
     "another birth": (tampering.other_birth("made-up", and_chain=False), 1, "does not follow the store's birth"),
     "another birth, all hashed anew": (tampering.other_birth("made-up", and_chain=True), SIGNED, "another store"),
 }
@@ -194,7 +197,7 @@ def _content(store: SqliteStore) -> list[object]:
         runs,
         store.head(),
         store.store_id,
-        [(store.events(run.id), list(store.documents(run.id))) for run in runs],
+        [(store.events(run.id), [each.document for each in store.links(run.id)]) for run in runs],
     ]
 
 

@@ -14,6 +14,7 @@ from opsconsole.config.settings import ConsoleSettings
 from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKind
 from opsconsole.contracts.store import StoreUnavailable
 from opsconsole.engine.engine import Engine
+from opsconsole.engine.signing import Signing
 from opsconsole.model.checklists import (
     Checklist,
     Due,
@@ -265,12 +266,14 @@ class Morning:
             LoadedChecklist(path=self.directory / "checklists" / f"{each.id}.toml", id=each.id, checklist=each)
             for each in self.checklists
         )
+        engine = self.engine()
         return Services(
-            engine=self.engine(),
+            engine=engine,
             definitions=Definitions(LoadedChecklists(loaded), trusted=False),
             notices=self.options.get("notices", ()),
             problems=self.options.get("problems", ()),
             export_directory=self.directory / "day-logs",
+            signing=Signing(engine.store),
             console=ConsoleSettings(),
         )
 

@@ -21,10 +21,11 @@ from opsconsole.model.events import (
     Signed,
     Statement,
     Stored,
-    Tier,
 )
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.readings import Evidence, Judgement, Reading
+from opsconsole.model.record import sha256_of
+from opsconsole.model.tiers import Tier
 from opsconsole.model.values import number, seconds
 from support.runs import CHECKLIST, MORNING, NIGHT_JOB, OPERATOR
 
@@ -50,6 +51,11 @@ def note(text: str, run: str = RUN, *, item: str = "", at: dt.datetime = MORNING
     return event(Noted(item, text), run, at=at)
 
 
+def kept(title: str, text: str) -> Evidence:
+    """Return evidence as a store gives it back."""
+    return Evidence(title, text, sha256=sha256_of(text))
+
+
 def measurement(run: str = RUN, *, rows: int = 2, outcome: Outcome = Outcome.PASS) -> Event:
     """Return a measurement with a table and some evidence."""
     body = Measured(
@@ -60,7 +66,7 @@ def measurement(run: str = RUN, *, rows: int = 2, outcome: Outcome = Outcome.PAS
         reading=Reading(
             columns=("collector_name", "duration"),
             rows=tuple((f"collector-{row}", number(row)) for row in range(rows)),
-            evidence=(Evidence("psql", "success \x1b[31m\n" * rows),),
+            evidence=(kept("psql", "success \x1b[31m\n" * rows),),
         ),
     )
     return event(body, run, actor=NIGHT_JOB)

@@ -43,7 +43,6 @@ from opsconsole.model.events import (
     Skipped,
     Stored,
     Ticked,
-    Tier,
     Unticked,
     Via,
     Waived,
@@ -54,6 +53,7 @@ from opsconsole.model.qualifications import DayOfMonitoring
 from opsconsole.model.readings import Evidence, Finding, Judgement, Level, Problem, Reading, Verdict
 from opsconsole.model.runs import RunState, fold
 from opsconsole.model.signoff import statement_of
+from opsconsole.model.tiers import Tier
 from opsconsole.model.values import Moment, Number, Unit, Value, number
 
 DATE = dt.date(2026, 11, 21)

@@ -63,6 +63,17 @@ def edit_and_chain(seq: int) -> Attack:
     return attack
 
 
+def evidence(seq: int, text: str | None) -> Attack:
+    """Change, add or (None) remove the text beside an event."""
+
+    def attack(connection: sqlite3.Connection) -> None:
+        connection.execute("DELETE FROM evidence WHERE seq = ?", (seq,))
+        if text is not None:
+            connection.execute("INSERT INTO evidence (seq, place, text) VALUES (?, 0, ?)", (seq, text))
+
+    return attack
+
+
 def chain_anew(connection: sqlite3.Connection) -> None:
     """Give every event the hash that fits what stands there now."""
     ((prev,),) = connection.execute("SELECT hash FROM meta")
@@ -96,6 +107,8 @@ def delete_and_close_up(seq: int) -> Attack:
         f"DELETE FROM events WHERE seq = {seq}",
         f"UPDATE events SET seq = -seq WHERE seq > {seq}",
         "UPDATE events SET seq = -seq - 1 WHERE seq < 0",
+        f"DELETE FROM evidence WHERE seq = {seq}",
+        f"UPDATE evidence SET seq = seq - 1 WHERE seq > {seq}",
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from msgspec import structs
 
 from opsconsole.config.loading import load_config
-from opsconsole.config.settings import Config, LoadedConfig, Settings, StoreSettings
+from opsconsole.config.settings import Config, LoadedConfig, Settings
 from opsconsole.contracts.probe import Source
 from support.fake_kinds import SOURCE_KINDS
 
@@ -54,7 +54,7 @@ def test_nothing_configured(home: Path) -> None:
     config = usable(loaded)
     assert loaded.path is None
     assert config.state == home / ".local/state/opsconsole"
-    assert config.store == config.state / "opsconsole.db"
+    assert config.store.path == config.state / "opsconsole.db"
     assert config.checklists == ()
     assert config.run.concurrency == 16
     assert {each.origin for each in loaded.settings} == {"default"}
@@ -161,10 +161,11 @@ def test_paths_are_relative_to_where_they_are_given(home: Path, monkeypatch: pyt
     """The file's paths start at the file, the environment's at the current directory; ~ is the home directory."""
     (home / "etc").mkdir()
     file = home / "etc" / "my.toml"
-    file.write_text('checklists = ["lists", "~/more", "/srv/x.toml"]\n[store]\npath = "../r.db"\n')
+    file.write_text('checklists = ["lists", "~/more", "/srv/x.toml"]\nstore = "../r.db"\n')
     config = usable(load(file))
     assert config.checklists == (home / "etc/lists", home / "more", Path("/srv/x.toml"))
-    assert config.store.resolve() == home / "r.db"
+    assert config.store.path is not None
+    assert config.store.path.resolve() == home / "r.db"
     monkeypatch.setenv("OPSCONSOLE_CHECKLISTS", "here:/there:")
     assert usable(load(file)).checklists == (Path.cwd() / "here", Path("/there"))
 
@@ -217,7 +218,7 @@ def test_no_message_repeats_a_password(home: Path) -> None:
         ("OPSCONSOLE_RUN_CONCURRENCY", "-1", "must be from 1 to 256, not -1"),
         ("OPSCONSOLE_RUN_CONCURRENCY", "0", "must be from 1 to 256, not 0"),
         ("OPSCONSOLE_CONSOLE_ASCII", "maybe", "must be true or false, not a text"),
-        ("OPSCONSOLE_STORE_PATH", " ", "must not be empty"),
+        ("OPSCONSOLE_SIGNING_TIMEOUT", "0", "must be from 1 to 600, not 0"),
     ],
 )
 def test_the_environment_is_checked_like_the_file(
@@ -298,6 +299,31 @@ def test_without_home_and_account(home: Path) -> None:
     assert run_without_home("/srv/state", account=False) == "/srv/state"
 
 
+@pytest.mark.parametrize(
+    "dsn", ["postgresql://records.example/ops", "postgres:///ops", "service=ops", "host=/run/postgresql dbname=ops"]
+)
+def test_the_store_can_be_a_database_server(home: Path, dsn: str) -> None:
+    """One line chooses PostgreSQL; everything that is no connection string is a file."""
+    Path("config.toml").write_text(f'store = "{dsn}"\n')
+    loaded = load()
+    assert usable(loaded).store.dsn == dsn
+    assert origin(loaded, "store") == (dsn, "config.toml:1")
+
+
+def test_what_signing_needs_lies_beside_the_configuration(home: Path) -> None:
+    """The people stand beside the configuration unless it says otherwise; nothing is pruned by default."""
+    config = usable(load())
+    assert config.allowed_signers == home / ".config/opsconsole/allowed_signers"
+    assert (config.revoked_keys, config.git, config.journal, config.signing.key) == (None, None, True, "")
+    assert (config.retention.evidence, config.exports) == (0, config.state / "day-logs")
+    Path("config.toml").write_text(
+        'exports = "logs"\n[people]\nallowed_signers = "~/team"\n[signing]\nkey = "k.pub"\n'
+    )
+    config = usable(load())
+    assert (config.allowed_signers, config.exports) == (home / "team", Path.cwd() / "logs")
+    assert config.signing.key == str(Path.cwd() / "k.pub")
+
+
 def test_the_file_must_be_trusted(home: Path) -> None:
     """A configuration that others can change is refused: it says what is run in one's own name."""
     path = Path("config.toml")
@@ -311,5 +337,4 @@ def test_the_file_must_be_trusted(home: Path) -> None:
 def test_an_empty_file_is_fine(home: Path) -> None:
     """A file with nothing but comments says nothing, and all defaults hold."""
     Path("config.toml").write_text("# later\n")
-    assert usable(load()).store.name == "opsconsole.db"
-    assert StoreSettings().path == ""
+    assert str(usable(load()).store).endswith("opsconsole.db")

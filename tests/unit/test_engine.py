@@ -285,7 +285,7 @@ async def test_unknown_probes_and_options_are_errors(place: Place) -> None:
 async def test_secrets_do_not_reach_the_record(place: Place) -> None:
     """What looks like a password is masked before it is hashed, and so are known secrets."""
     async with place.measured(checklist(scripted("leak", "leak")), secrets=("not-real",)) as session:
-        stored = b"".join(place.store.documents(session.state.run))
+        stored = b"".join(each.document for each in place.store.links(session.state.run))
         assert b"hunter2" not in stored
         assert b"redacted" in stored
 

@@ -159,7 +159,7 @@ async def test_bytes_that_are_no_text_are_spelled_out(place: Place) -> None:
     session = await measured(place, gated("disk", "bytes"))
     reading = session.state.items["disk"].latest[""].body.reading
     assert reading is not None
-    assert reading.evidence == (Evidence("/mnt/\\udce9", "\\udce9"),)
+    assert [(each.title, each.text) for each in reading.evidence] == [("/mnt/\\udce9", "\\udce9")]
 
 
 async def test_what_was_cut_off_is_not_judged(place: Place) -> None:

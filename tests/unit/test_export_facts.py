@@ -19,8 +19,9 @@ from opsconsole.export.facts import (
     verdict_word,
     zone_of,
 )
-from opsconsole.model.events import Actor, Noted, Tier, Via
+from opsconsole.model.events import Actor, Noted, Via
 from opsconsole.model.readings import Finding, Level, Verdict
+from opsconsole.model.tiers import Tier
 from support.states import CRON, OPERATOR, STATES, Telling, pending
 
 CHICAGO = ZoneInfo("America/Chicago")

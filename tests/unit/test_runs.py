@@ -23,7 +23,6 @@ from opsconsole.model.events import (
     Signed,
     Skipped,
     Ticked,
-    Tier,
     Unticked,
     Waived,
 )
@@ -32,6 +31,7 @@ from opsconsole.model.qualifications import day_of_monitoring
 from opsconsole.model.readings import Judgement
 from opsconsole.model.runs import FoldError, fold
 from opsconsole.model.signoff import count_words, hurdles, statement_of
+from opsconsole.model.tiers import Tier
 from opsconsole.model.values import number
 from support.runs import CHECKLIST, MORNING, OPERATOR, Chain
 

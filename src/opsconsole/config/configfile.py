@@ -8,7 +8,7 @@ from opsconsole.config.decoding import Decoder, Rules
 from opsconsole.config.diagnostics import WHOLE, Place, Report
 from opsconsole.config.limits import unique, whole
 from opsconsole.config.places import STATE_VARIABLE
-from opsconsole.config.settings import RunSettings, Settings, StoreSettings
+from opsconsole.config.settings import RetentionSettings, RunSettings, Settings, SigningSettings
 from opsconsole.config.tomlfiles import read_toml
 from opsconsole.config.words import guess, quoted
 from opsconsole.contracts.probe import Source
@@ -25,7 +25,9 @@ def _no_blank(texts: tuple[str, ...]) -> str | None:
 SETTINGS_RULES = Rules(
     checks={
         (Settings, "checklists"): unique(_no_blank),
-        (StoreSettings, "path"): lambda path: None if path.strip() else "must not be empty",
+        (SigningSettings, "timeout"): whole(1, 600),
+        (RetentionSettings, "evidence"): whole(0, 36_500),
+        (RetentionSettings, "exports"): whole(0, 36_500),
         (RunSettings, "concurrency"): whole(1, 256),
         (Source, "connect_timeout"): whole(1, 600),
     },

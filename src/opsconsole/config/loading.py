@@ -5,7 +5,7 @@ Every value remembers where it came from, for `config show`.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,40 @@ from opsconsole.config.places import (
     STATE_VARIABLE,
     NoHomeError,
     config_file,
+    config_home,
     current_directory,
     state_directory,
 )
-from opsconsole.config.settings import Config, ConsoleSettings, LoadedConfig, RunSettings, Setting, Settings
+from opsconsole.config.settings import (
+    Config,
+    ConsoleSettings,
+    LoadedConfig,
+    RetentionSettings,
+    RunSettings,
+    Setting,
+    Settings,
+    SigningSettings,
+    StorePlace,
+)
 from opsconsole.config.words import guess
 from opsconsole.contracts.probe import Source
 
 STORE_NAME = "opsconsole.db"
 PREFIX = "OPSCONSOLE_"
+
+_DSN = re.compile(r"postgres(?:ql)?://|\s*[a-z_]+\s*=")
+"""What a store that is no file begins with: a URL, or `service=NAME` and the like."""
+
+_PATHS = (
+    "store",
+    "exports",
+    "checklists",
+    "people.allowed_signers",
+    "people.revoked_keys",
+    "signing.key",
+    "anchors.git",
+)
+"""Settings that name files."""
 
 
 class _Scalar(msgspec.Struct, frozen=True):
@@ -86,10 +111,15 @@ def load_config(
     (`console.ascii`; None where an option was not given). `environ` and `directory` are those of the process where
     they are left out. Never raises for what it finds.
     """
-    layers = _Layers(dict(os.environ if environ is None else environ), directory or current_directory())
+    layers = _Layers(
+        dict(os.environ if environ is None else environ),
+        directory or current_directory(),
+        source_kinds.get("postgresql", lambda _: None),
+    )
     layers.default()
     found = config_file(option, layers.environ, layers.directory)
     layers.note("config", str(found.path) if found else "none", found.origin if found else "default")
+    layers.file = found.path if found else None
     sources = layers.of_file(found.path, source_kinds, check_trust=check_trust) if found else {}
     layers.of_environment()
     layers.of_command_line(overrides or {})
@@ -105,9 +135,13 @@ def load_config(
 class _Layers:
     """The settings while one layer is put over the other."""
 
-    def __init__(self, environ: Mapping[str, str], directory: Path) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], directory: Path, dsn_problem: Callable[[str], str | None]
+    ) -> None:
         self.environ = environ
         self.directory = directory
+        self.file: Path | None = None
+        self._dsn_problem = dsn_problem
         self.diagnostics: list[Diagnostic] = []
         self.settings: list[Setting] = []
         self._scalars = _scalars()
@@ -183,25 +217,60 @@ class _Layers:
     def config(self, state: Path | None, sources: Mapping[str, Source]) -> Config | None:
         """Return the result, None where anything was wrong."""
         place = self._state(state)
-        paths = {key: self._paths(key) for key in ("store.path", "checklists")}
+        self._check_store()
+        paths = {key: self._paths(key) for key in _PATHS}
+        if self._is_dsn:
+            paths["store"] = []
+        defaults = self._defaults(place) if place is not None else {}
         for scalar in self._scalars:
             value = self._values[scalar.key]
-            shown = paths.get(scalar.key, [value])
+            shown: list[Any] = list(paths.get(scalar.key, [value])) or [defaults.get(scalar.key, value)]
             text = os.pathsep.join(str(each).lower() if isinstance(each, bool) else str(each) for each in shown)
-            if scalar.key == "store.path" and not shown and place is not None:
-                text = str(place / STORE_NAME)
-            self.note(scalar.key, text or "none", self._origins[scalar.key])
+            if scalar.key == "store" and self._is_dsn:
+                text = value
+            self.note(scalar.key, text if text and text != "()" else "none", self._origins[scalar.key])
         self.settings += self._of_sources
         if place is None or any(each.severity is Severity.ERROR for each in self.diagnostics):
             return None
+
+        def path(key: str) -> Path | None:
+            return next(iter(paths[key]), defaults.get(key))
+
+        signing = self._section("signing")
         return Config(
             state=place,
-            store=next(iter(paths["store.path"]), place / STORE_NAME),
+            store=StorePlace(dsn=self._values["store"]) if self._is_dsn else StorePlace(path("store")),
+            exports=path("exports") or place,
+            allowed_signers=path("people.allowed_signers") or place,
+            revoked_keys=path("people.revoked_keys"),
+            signing=SigningSettings(**{**signing, "key": str(path("signing.key") or "")}),
+            journal=self._values["anchors.journal"],
+            git=path("anchors.git"),
+            retention=RetentionSettings(**self._section("retention")),
             checklists=tuple(paths["checklists"]),
             run=RunSettings(**self._section("run")),
             console=ConsoleSettings(**self._section("console")),
             sources=sources,
         )
+
+    @property
+    def _is_dsn(self) -> bool:
+        """Whether the store is a database server and no file."""
+        return _DSN.match(self._values["store"]) is not None
+
+    def _check_store(self) -> None:
+        """Refuse a connection string as that of a source is refused: it holds a password, or is none."""
+        refused = self._dsn_problem(self._values["store"]) if self._is_dsn else None
+        if refused is not None:
+            self.diagnostics.append(Diagnostic(self._origins["store"], f"store: {refused}"))
+
+    def _defaults(self, state: Path) -> dict[str, Path]:
+        beside = self.file.parent if self.file is not None else config_home() or state
+        return {
+            "store": state / STORE_NAME,
+            "exports": state / "day-logs",
+            "people.allowed_signers": beside / "allowed_signers",
+        }
 
     def _state(self, option: Path | None) -> Path | None:
         try:

@@ -48,6 +48,22 @@ def config_file(option: Path | None, environ: Mapping[str, str], directory: Path
     return Found(path, "the user's configuration") if _is_there(path) else None
 
 
+def config_home() -> Path | None:
+    """Return this account's own directory of configuration, None where it has no home."""
+    try:
+        return _xdg("config")
+    except NoHomeError:
+        return None
+
+
+def state_home() -> Path | None:
+    """Return this account's own directory of state, whatever --state says; None where it has no home."""
+    try:
+        return _xdg("state")
+    except NoHomeError:
+        return None
+
+
 def state_directory(option: Path | None, environ: Mapping[str, str], directory: Path) -> Found:
     """Return where records are kept; raise NoHomeError where there is no place for them."""
     if option is not None:

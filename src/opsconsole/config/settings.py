@@ -9,11 +9,42 @@ from opsconsole.config.diagnostics import Diagnostic
 from opsconsole.contracts.probe import Source
 
 
-class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the records are."""
+class PeopleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may sign."""
 
-    path: str = ""
-    """The SQLite file; `opsconsole.db` in the state directory where it is left out."""
+    allowed_signers: str = ""
+    """The file of people, keys and roles; `allowed_signers` beside the configuration file where it is left out."""
+    revoked_keys: str = ""
+    """A file of keys that were compromised (an OpenSSH key revocation list, or public keys a line each)."""
+
+
+class SigningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """With what this operator signs."""
+
+    key: str = ""
+    """The public or private key to use; whatever the agent and ~/.ssh offer where it is left out."""
+    timeout: int = 60
+    """Seconds to wait for an agent or the touch of a security key."""
+    pam_service: str = ""
+    """The PAM service that takes a password again; without it nobody can be reauthenticated."""
+
+
+class AnchorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the head of the chain is noted outside of the record."""
+
+    journal: bool = True
+    """A line in the journal, or syslog, at each sign-off."""
+    git: str = ""
+    """A git repository that gets each signed record as a commit."""
+
+
+class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `opsconsole prune` removes, in days; 0 keeps it for ever."""
+
+    evidence: int = 0
+    """The evidence of runs that were never signed."""
+    exports: int = 0
+    """Exported files, such as day logs."""
 
 
 class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,11 +68,31 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     checklists: tuple[str, ...] = ()
     """Directories with checklists, or single files; those that come with the program where it is left out."""
-    store: StoreSettings = StoreSettings()
+    store: str = ""
+    """Where the records are: a SQLite file (`opsconsole.db` in the state directory where it is left out), or the
+    PostgreSQL database that several hosts share (`postgresql://HOST/DATABASE`, `service=NAME`)."""
+    exports: str = ""
+    """The directory of day logs and exported records; `day-logs` in the state directory where it is left out."""
     run: RunSettings = RunSettings()
     console: ConsoleSettings = ConsoleSettings()
+    people: PeopleSettings = PeopleSettings()
+    signing: SigningSettings = SigningSettings()
+    anchors: AnchorSettings = AnchorSettings()
+    retention: RetentionSettings = RetentionSettings()
     sources: dict[str, Source] = {}
     """Connections by name, as the items of checklists name them."""
+
+
+class StorePlace(msgspec.Struct, frozen=True):
+    """Where the records are: one of the two is given."""
+
+    path: Path | None = None
+    """A SQLite file."""
+    dsn: str = ""
+    """A libpq connection string or URL, without a password."""
+
+    def __str__(self) -> str:
+        return str(self.path) if self.path is not None else self.dsn
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +100,19 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     state: Path
     """The directory of everything that is kept."""
-    store: Path
-    """The SQLite file of the records."""
+    store: StorePlace
+    exports: Path
+    """The directory of day logs and exported records."""
+    allowed_signers: Path
+    """The file of people, keys and roles, which need not exist."""
+    revoked_keys: Path | None = None
+    signing: SigningSettings = SigningSettings()
+    """With `key` as an absolute path where one is given."""
+    journal: bool = True
+    """Whether each sign-off leaves a line in the journal."""
+    git: Path | None = None
+    """The git repository of exported records."""
+    retention: RetentionSettings = RetentionSettings()
     checklists: tuple[Path, ...] = ()
     """Empty where nothing is configured: then those that come with the program are offered."""
     run: RunSettings = RunSettings()

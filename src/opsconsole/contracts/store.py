@@ -1,12 +1,16 @@
 """What a store is: an append-only, chained list of events, with one open run for each checklist and period."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.events import Event, Stored
+from opsconsole.model.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class StoreError(OpsconsoleError):
@@ -80,6 +84,57 @@ class Verified(msgspec.Struct, frozen=True):
     broken: Broken | None = None
 
 
+class Link(msgspec.Struct, frozen=True):
+    """One event exactly as it is stored, for whoever checks or copies it."""
+
+    seq: int
+    prev: str
+    hash: str
+    document: bytes
+    """The exact bytes."""
+    evidence: tuple[str | None, ...] = ()
+    """The texts that the document holds the hashes of, in its order; None for one that was removed."""
+
+
+class Health(msgspec.Struct, frozen=True):
+    """One thing that `doctor` looked at in a store."""
+
+    outcome: Outcome
+    subject: str
+    text: str
+    hint: str = ""
+
+
+class Watch(Protocol):
+    """Tells when somebody, this process included, stored something. Used by one thread of its own."""
+
+    def wait(self, timeout: float) -> bool:
+        """Return True as soon as something may have been stored since the last call, False after `timeout` seconds.
+
+        Raises StoreUnavailable where the store cannot be asked now; it may be called again.
+        """
+        ...
+
+    def close(self) -> None:
+        """Look no longer; a `wait` under way in another thread returns soon."""
+        ...
+
+
+class Presence(Protocol):
+    """This process's place among those who are in a run; others see it until it is closed, or the process ends."""
+
+    def others(self) -> tuple[str, ...]:
+        """Return who else is in the run now, `Printed Name (login)` or `login@host`, sorted; this process left out.
+
+        Raises StoreUnavailable where nobody can say.
+        """
+        ...
+
+    def close(self) -> None:
+        """Leave the run."""
+        ...
+
+
 class Store(Protocol):
     """Synchronous: the engine calls it from a thread of its own. Safe to open from several processes at once."""
 
@@ -96,7 +151,8 @@ class Store(Protocol):
     def append(self, events: Sequence[Event], *, after: int | None = None) -> list[Stored]:
         """Append all `events` of one run in one durable transaction, or none.
 
-        An event whose id is stored already is not stored again, and its stored form is returned. With `after`
+        The texts of evidence are kept beside their event, which holds their hashes, in the same transaction. An
+        event whose id is stored already is not stored again, and its stored form is returned. With `after`
         (compare-and-append) the run's last event must have that seq (0: the run has none yet), else Conflict.
         A run begins with its `opened`. Raises AlreadyOpen for a second one, AlreadySigned for anything but an
         amendment after a sign-off, Conflict for a signature that does not cover the run's last event,
@@ -121,15 +177,45 @@ class Store(Protocol):
         ...
 
     def verify(self) -> Verified:
-        """Walk the whole chain over the exact stored bytes."""
+        """Walk the whole chain over the exact stored bytes, and the evidence beside it by its hashes."""
         ...
 
     def holds(self, head: Head) -> bool:
         """Return whether the chain has this link, noted elsewhere: shows a cut-off tail and an old copy."""
         ...
 
-    def documents(self, run: str) -> Iterator[bytes]:
-        """Yield the exact stored bytes of a run's events, for export."""
+    def links(self, run: str = "", *, after: int = 0, evidence: bool = False) -> Iterator[Link]:
+        """Yield the events of a run, or of all, in order and exactly as they are stored, without looking at them.
+
+        Their evidence texts are read only where asked for.
+        """
+        ...
+
+    def birth(self) -> bytes:
+        """Return the exact bytes of the birth document, link 0 of the chain."""
+        ...
+
+    def remove_evidence(self, run: str, through_seq: int) -> int:
+        """Remove the evidence texts of a run's events up to a seq; return how many there were.
+
+        Only what a `pruned` event of the run covers, and never of a signed run: raises StoreError for others.
+        """
+        ...
+
+    def backup_to(self, target: "Path") -> Head:
+        """Write a checked copy of everything to the new SQLite file `target`; return the end of its chain."""
+        ...
+
+    def watch(self) -> Watch:
+        """Return what tells when something was stored."""
+        ...
+
+    def enter(self, run: str, who: str) -> Presence:
+        """Show the others that `who` is in a run from now on."""
+        ...
+
+    def health(self) -> list[Health]:
+        """Return what `doctor` tells about the store: can it be written to tomorrow, and with which rights."""
         ...
 
     def close(self) -> None:

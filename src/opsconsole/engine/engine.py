@@ -22,7 +22,6 @@ from opsconsole.model.calendar import business_date, due_dates_before, period_of
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.encoding import definition_hash
 from opsconsole.model.events import Actor, Body, Event, Opened, Redefined, Waived
-from opsconsole.model.outcomes import Result
 from opsconsole.model.qualifications import DayOfMonitoring, day_of_monitoring, seen_in_time
 from opsconsole.model.runs import RunState, fold
 from opsconsole.model.version import VERSION
@@ -183,12 +182,7 @@ class Engine:
         def passed(date: dt.date) -> bool:
             key = RunKey(state.definition.id, period_of(date, state.definition.cadence).key)
             before = fold(self.store.events(key.id))
-            return (
-                before is not None
-                and before.signed is not None
-                and before.result is Result.PASS
-                and seen_in_time(before)
-            )
+            return before is not None and before.passed and seen_in_time(before)
 
         due, cadence = state.definition.due, state.definition.cadence
         earlier = due_dates_before(state.times.period, cadence, due)

@@ -7,16 +7,21 @@ from collections.abc import Callable, Sequence
 
 from opsconsole.contracts.store import Conflict, Store
 from opsconsole.engine.changes import Change, Changed, Unsaved
+from opsconsole.engine.clocks import clock_state
 from opsconsole.engine.recorder import NotSaved, Recorder
 from opsconsole.engine.spill import Spill
 from opsconsole.model.checklists import Entry, EntryKind, Item
 from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.events import (
     Actor,
+    Amended,
+    Amendment,
+    AmendmentKind,
     Body,
     Entered,
     Event,
     Filled,
+    Meaning,
     Measured,
     Noted,
     Restored,
@@ -26,16 +31,18 @@ from opsconsole.model.events import (
     Statement,
     Stored,
     Ticked,
-    Tier,
     Unticked,
     Waived,
 )
 from opsconsole.model.judging import judge
 from opsconsole.model.outcomes import Outcome
+from opsconsole.model.people import Person
 from opsconsole.model.readings import Judgement, Reading
+from opsconsole.model.record import record_bytes, statement_document
 from opsconsole.model.runs import FoldError, ItemState, RunState, fold
 from opsconsole.model.signoff import hurdles, statement_of
 from opsconsole.model.text import storable
+from opsconsole.model.tiers import Tier
 from opsconsole.model.values import Number, UnitError, Value, decimal_of, parse_quantity
 
 MAX_TEXT = 10_000
@@ -242,34 +249,127 @@ class RunSession:
 
     # --- sign-off ----------------------------------------------------------------------------------
 
-    def statement(self) -> Statement:
-        """Return exactly what would be signed now; raise ActionRefused where something is still to be done."""
-        if self.state.signed is not None:
-            raise ActionRefused(f"{self.state.run} is signed already")
+    def statement(
+        self,
+        meaning: Meaning = Meaning.PERFORMED,
+        signatory: Person | None = None,
+        amendment: Amendment | None = None,
+    ) -> Statement:
+        """Return exactly what would be signed now; raise ActionRefused where something is still to be done.
+
+        `signatory` is whose key signs, None where none does. With the meaning AMENDED an amendment is due.
+        """
         if self.unsaved:
             raise ActionRefused(f"{self.unsaved} events are not saved yet: nothing can be signed before they are")
+        if meaning is Meaning.PERFORMED:
+            self._refuse_unready()
+        else:
+            self._refuse_out_of_turn(meaning, signatory)
+        return statement_of(
+            self.state,
+            self.actor,
+            store_id=self._store.store_id,
+            signed_at=self.clock(),
+            meaning=meaning,
+            signatory=signatory,
+            clock=clock_state(),
+            amendment=amendment,
+        )
+
+    def _refuse_unready(self) -> None:
+        if self.state.signed is not None:
+            raise ActionRefused(f"{self.state.run} is signed already")
         open_hurdles = hurdles(self.state)
         if open_hurdles:
             raise ActionRefused("\n".join(each.text for each in open_hurdles))
-        return statement_of(self.state, self.actor, store_id=self._store.store_id, signed_at=self.clock())
 
-    async def sign(self, statement: Statement, signature: Signature | None = None) -> None:
+    def _refuse_out_of_turn(self, meaning: Meaning, signatory: Person | None) -> None:
+        signed = self.state.signed
+        if signed is None:
+            raise ActionRefused(f"{self.state.run} is not signed yet: there is nothing to be {meaning}")
+        if meaning is Meaning.AMENDED:
+            return
+        first = signed.body
+        if signatory is not None and signatory.principal == first.statement.principal:
+            raise ActionRefused(f"{signatory.name} has performed {self.state.run}: another person has to sign it")
+        if signatory is not None and signatory.fingerprint == first.signature.fingerprint:
+            raise ActionRefused(f"this key has signed {self.state.run} already: another person has to sign it")
+        if self.actor.login == first.statement.login and (signatory is None or not first.statement.principal):
+            raise ActionRefused(f"{self.actor.login} has performed {self.state.run}: another person has to sign it")
+
+    def amendment(
+        self, kind: AmendmentKind, reason: str, *, item: str = "", field: str = "", text: str = ""
+    ) -> Amendment:
+        """Return an amendment of the signed run as it would be made; raises ActionRefused where it makes none."""
+        if self.state.signed is None:
+            raise ActionRefused(f"{self.state.run} is not signed: change it as usual")
+        state = self.state.items.get(item) if item else None
+        if item and state is None:
+            raise ActionRefused(f"{self.state.run} has no item '{item}'")
+        why = written(reason)
+        match kind:
+            case AmendmentKind.NOTE:
+                return Amendment(kind=kind, reason=why, item=item, text=written(text))
+            case AmendmentKind.FIELD:
+                if field not in {each.id for each in self.state.definition.fields}:
+                    raise ActionRefused(f"{self.state.run} has no field '{field}'")
+                return Amendment(kind=kind, reason=why, field=field, text=written(text))
+            case AmendmentKind.ENTRY if state is not None and state.item.entry is not None:
+                value = typed_value(state.item.entry, text)
+                judged = self._judged_entry(state, value)
+                clean = storable(text.strip())
+                return Amendment(kind=kind, reason=why, item=item, text=clean, value=value, judgement=judged)
+            case AmendmentKind.FAILED if state is not None:
+                if state.failed is not None:
+                    raise ActionRefused(f"{state.item.title} was amended to FAIL already")
+                return Amendment(kind=kind, reason=why, item=item)
+            case AmendmentKind.ENTRY:
+                raise ActionRefused(f"'{item}' takes no entry that could be corrected")
+            case AmendmentKind.FAILED:
+                raise ActionRefused("name the item that failed")
+
+    def payload(self, statement: Statement) -> bytes:
+        """Return the bytes that a signature of `statement` is over (see model/record.py). Reads the store."""
+        links = self._store.links(self.state.run)
+        documents = [each.document for each in links if each.seq <= statement.head_seq]
+        return record_bytes(documents, statement_document(statement))
+
+    async def sign(self, statement: Statement, signature: Signature | None = None) -> Stored:
         """Sign exactly `statement`; raises Conflict where the run has changed since it was made.
 
-        Without a `signature` it is attributed to the login, which is no proof of who it was.
+        Without a `signature` it is attributed to the login, which is no proof of who it was. Raises ActionRefused
+        where the checklist asks for a stronger one.
         """
-        self.statement()
-        body = Signed(statement=statement, signature=signature or Signature(Tier.ATTRIBUTED))
+        given = signature or Signature(Tier.ATTRIBUTED)
+        self._refuse_weak(given.tier)
+        if statement.meaning is Meaning.PERFORMED:
+            self.statement()
+        event = self._event(_signing(statement, given))
         try:
-            await self._recorder.append_after([self._event(body)], statement.head_seq)
+            (stored,) = await self._recorder.append_after([event], statement.head_seq)
         except Conflict:
             await self.refresh()
             raise
         await self.refresh()
+        return stored
+
+    def _refuse_weak(self, tier: Tier) -> None:
+        wanted = self.state.definition.sign_off.tier
+        if not tier.satisfies(wanted):
+            raise ActionRefused(
+                f"{self.state.definition.id} asks for a sign-off that is {wanted}; this one would be {tier}",
+                "an SSH key in an agent or file does it: `opsconsole people list` shows whose keys may sign",
+            )
 
     async def measured(self, body: Measured) -> None:
         """Record one attempt of a measurement."""
         await self.record(body)
+
+
+def _signing(statement: Statement, signature: Signature) -> Signed | Amended:
+    if statement.meaning is Meaning.AMENDED:
+        return Amended(statement=statement, signature=signature)
+    return Signed(statement=statement, signature=signature)
 
 
 def written(text: str) -> str:

@@ -10,9 +10,10 @@ import datetime as dt
 import msgspec
 
 from opsconsole.model.checklists import Cadence, Required
-from opsconsole.model.events import Meaning, Tier, Via
+from opsconsole.model.events import Meaning, Via
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.readings import Finding
+from opsconsole.model.tiers import Tier
 from opsconsole.model.values import Number, Unit, Value
 
 SCHEMA = "opsconsole.run.v1"

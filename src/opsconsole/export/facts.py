@@ -4,10 +4,11 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 from opsconsole.model.calendar import CalendarError, Times, zone
-from opsconsole.model.events import Actor, Tier, Via
+from opsconsole.model.events import Actor, Via
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Finding, Judgement, Level, Verdict
 from opsconsole.model.runs import ItemState, RunState
+from opsconsole.model.tiers import Tier
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 """Not from `strftime`, which speaks the language of the process."""
@@ -99,6 +100,8 @@ def binding(tier: Tier) -> str:
     match tier:
         case Tier.ATTRIBUTED:
             return "attributed to the login, not cryptographically signed"
+        case Tier.REAUTHENTICATED:
+            return "attributed to the login after its password was given again, not cryptographically signed"
         case Tier.SIGNED:
             return "signed with an SSH key"
         case Tier.HARDWARE:

@@ -26,10 +26,10 @@ from opsconsole.export.markdown_items import (
     outcome_words,
 )
 from opsconsole.export.trail import deeds
-from opsconsole.model.events import Tier
 from opsconsole.model.runs import RunState, SignOff
 from opsconsole.model.signoff import count_words, hurdles
 from opsconsole.model.text import shortened, visible
+from opsconsole.model.tiers import Tier
 
 _SECTION = 2
 _ITEM = 3

@@ -19,12 +19,12 @@ from opsconsole.export.facts import (
     zone_of,
 )
 from opsconsole.export.layout import cells, padded, wrapped
-from opsconsole.model.events import Tier
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.readings import Judgement
 from opsconsole.model.runs import ItemState, Note, RunState, SignOff, Waiver
 from opsconsole.model.signoff import count_words, hurdles
 from opsconsole.model.text import shortened, visible, visible_lines
+from opsconsole.model.tiers import Tier
 
 WIDTH = 80
 _STATE = 9

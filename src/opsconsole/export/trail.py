@@ -3,16 +3,20 @@
 from collections.abc import Iterable, Iterator
 
 from opsconsole.model.events import (
+    Amended,
+    AmendmentKind,
     Body,
     Entered,
     Filled,
     Measured,
     Noted,
     Opened,
+    Pruned,
     Redefined,
     Restored,
     Signed,
     Skipped,
+    Statement,
     Stored,
     Ticked,
     Unticked,
@@ -42,10 +46,37 @@ def _words(body: Body) -> str:
             return f"wrote in '{field}': {text}"
         case Signed(statement=statement):
             return f"signed as {statement.meaning}: {statement.result}"
+        case Amended(statement=statement):
+            return _words_of_amendment(statement)
+        case Pruned():
+            return _words_of_pruning(body)
         case Measured(item=item):
             return f"measured {item}"
         case body:
             return _words_on_item(body)
+
+
+def _words_of_amendment(statement: Statement) -> str:
+    amendment = statement.amendment
+    if amendment is None:
+        return f"amended: {statement.result}"
+    where = amendment.item or amendment.field
+    what = {
+        AmendmentKind.NOTE: f"added a note{f' to {where}' if where else ''}: {amendment.text}",
+        AmendmentKind.ENTRY: f"corrected the entry of {where} to '{amendment.text}'",
+        AmendmentKind.FIELD: f"corrected '{where}' to: {amendment.text}",
+        AmendmentKind.FAILED: f"found {where} failed after all",
+    }[amendment.kind]
+    return f"amended, {what}; because: {amendment.reason}; the run is {statement.result}"
+
+
+def _words_of_pruning(body: Pruned) -> str:
+    found = []
+    if body.texts:
+        found.append(f"{body.texts} evidence texts up to event {body.through_seq}")
+    if body.files:
+        found.append(f"the exported files {', '.join(body.files)}")
+    return f"removed because of their age: {' and '.join(found) or 'nothing'}"
 
 
 def _words_on_item(body: Ticked | Unticked | Entered | Noted | Skipped | Waived | Restored) -> str:

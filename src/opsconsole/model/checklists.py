@@ -12,6 +12,7 @@ import msgspec
 
 from opsconsole.model.conditions import Condition
 from opsconsole.model.outcomes import Outcome
+from opsconsole.model.tiers import Tier
 from opsconsole.model.values import Duration, Unit
 
 ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
@@ -59,6 +60,13 @@ class Qualification(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """So many consecutive passing runs are asked for before the system goes into production."""
 
     days: int
+
+
+class SignOffPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a signature of this checklist's runs must be."""
+
+    tier: Tier = Tier.ATTRIBUTED
+    """The weakest that is enough."""
 
 
 class Escalation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -174,6 +182,7 @@ class Checklist(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     due: Due = Due()
     schedule: Schedule | None = None
     qualification: Qualification | None = None
+    sign_off: SignOffPolicy = SignOffPolicy()
     sections: tuple[Section, ...] = ()
     fields: tuple[Field, ...] = ()
 

@@ -9,6 +9,7 @@ from opsconsole.model.calendar import Times
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.readings import Judgement, Problem, Reading
+from opsconsole.model.tiers import Tier
 from opsconsole.model.values import Number, Value
 
 
@@ -141,30 +142,64 @@ class Meaning(StrEnum):
     """What a signature says."""
 
     PERFORMED = "performed"
+    """Closes the run."""
+    AMENDED = "amended"
+    """Corrects a signed run or adds to it; see Amendment."""
     REVIEWED = "reviewed"
     APPROVED = "approved"
 
 
-class Tier(StrEnum):
-    """How strongly a signature binds its signer; shown wherever the signature is."""
-
-    ATTRIBUTED = "attributed"
-    """To the login only: no key, no proof."""
-    SIGNED = "signed"
-    HARDWARE = "hardware-signed"
-
-
 class Signature(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What binds the statement to its signer; empty for an attributed sign-off."""
+    """What binds the statement to its signer; empty but for the tier where no key signed."""
 
     tier: Tier
     principal: str = ""
+    """Whom the allowed-signers file names for the key."""
+    fingerprint: str = ""
+    """Of the key, `SHA256:…`."""
     armored: str = ""
-    """The SSHSIG block, where there is one."""
+    """The SSHSIG block over the record and its statement (see record.py)."""
+
+
+class Clock(StrEnum):
+    """What the kernel said of its clock at the signing."""
+
+    SYNCHRONISED = "synchronised"
+    UNSYNCHRONISED = "unsynchronised"
+    UNKNOWN = "unknown"
+
+
+class AmendmentKind(StrEnum):
+    """How a signed run is amended. Nothing can be declared to have passed by hand."""
+
+    NOTE = "note"
+    """Adds a note to an item, or to the run."""
+    ENTRY = "entry"
+    """Corrects what was entered; the new value is judged against the reading as the old one was."""
+    FIELD = "field"
+    """Corrects a free text of the day's sheet."""
+    FAILED = "failed"
+    """An item is found to have failed after all: so has the run."""
+
+
+class Amendment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One correction of a signed run; what it replaces stays in the record."""
+
+    kind: AmendmentKind
+    reason: str
+    """Why, in the words of whoever amends."""
+    item: str = ""
+    field: str = ""
+    text: str = ""
+    """The note, the field's new text, or the new entry as it was typed."""
+    value: Value = None
+    """What the new entry means."""
+    judgement: Judgement | None = None
+    """Of the new entry."""
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
-    """Exactly what is signed. The signer is shown all of it first."""
+    """What a signature says. The signer is shown all of it first."""
 
     schema: str = "opsconsole.statement.v1"
     store_id: str
@@ -179,18 +214,47 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     head_hash: str
     meaning: Meaning
     login: str
+    principal: str = ""
+    """Whose key signs; empty where none does."""
     name: str
+    """Printed name."""
     host: str
     signed_at: dt.datetime
     timezone: str
     utc_offset: str
+    clock: Clock = Clock.UNKNOWN
+    amends: str = ""
+    """Hash of the sign-off that is amended, reviewed or approved; empty for the sign-off itself."""
+    amendment: Amendment | None = None
 
 
 class Signed(msgspec.Struct, frozen=True, tag="signed", kw_only=True):
-    """A person signed the run off; from here only amendments are added."""
+    """A person signed the run; after its sign-off (`performed`) it is only amended or signed again."""
 
     statement: Statement
     signature: Signature
+
+
+class Amended(msgspec.Struct, frozen=True, tag="amended", kw_only=True):
+    """A person amended a signed run, and signed that; its statement tells the amendment."""
+
+    statement: Statement
+    signature: Signature
+
+
+class Pruned(msgspec.Struct, frozen=True, tag="pruned", kw_only=True, omit_defaults=True):
+    """What had become too old was removed; the hashes of it stay in the events."""
+
+    through_seq: int = 0
+    """The evidence texts of the run's events up to this seq were removed; 0: none were."""
+    texts: int = 0
+    """How many of them."""
+    characters: int = 0
+    """How long they were together."""
+    files: tuple[str, ...] = ()
+    """Names of exported files that were removed."""
+    older_than: dt.datetime
+    """What the configured age came to."""
 
 
 Body = (
@@ -206,6 +270,8 @@ Body = (
     | Restored
     | Filled
     | Signed
+    | Amended
+    | Pruned
 )
 
 

@@ -19,6 +19,17 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     title: str
     text: str
     truncated: bool = False
+    sha256: str = ""
+    """Of `text` in UTF-8, hexadecimal: what the event keeps, beside which a store keeps the text."""
+
+    @property
+    def pruned(self) -> bool:
+        """Whether the text was removed because of its age; its hash is all that is left."""
+        return bool(self.sha256) and not self.text and self.sha256 != EMPTY_SHA256
+
+
+EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+"""Of no text at all."""
 
 
 class Reading(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -8,6 +8,9 @@ from opsconsole.model.calendar import Times
 from opsconsole.model.checklists import Checklist, Item
 from opsconsole.model.events import (
     Actor,
+    Amended,
+    Amendment,
+    AmendmentKind,
     Body,
     Entered,
     Filled,
@@ -15,6 +18,7 @@ from opsconsole.model.events import (
     Measured,
     Noted,
     Opened,
+    Pruned,
     Redefined,
     Restored,
     Signed,
@@ -68,6 +72,17 @@ class Typed:
 
 
 @dataclass(frozen=True)
+class Corrected:
+    """An amendment in its place in the chain, with what it replaced."""
+
+    seq: int
+    amendment: Amendment
+    by: By
+    was: str
+    """What stood there before in words, empty where nothing did."""
+
+
+@dataclass(frozen=True)
 class Waiver:
     """Why an item that is not green is accepted, by whom, until when."""
 
@@ -92,6 +107,10 @@ class ItemState:
     notes: list[Note] = field(default_factory=list)
     skipped: Note | None = None
     waiver: Waiver | None = None
+    failed: Corrected | None = None
+    """An amendment that found it failed after all."""
+    amendments: list[Corrected] = field(default_factory=list)
+    """What was amended about it after the sign-off, in order."""
 
     @property
     def latest(self) -> dict[str, Attempt]:
@@ -120,7 +139,9 @@ class ItemState:
 
     @property
     def outcome(self) -> Outcome:
-        """What counts: a skip or waiver covers everything but a pass."""
+        """What counts: a skip or waiver covers everything but a pass, and an amendment to FAIL covers all."""
+        if self.failed is not None:
+            return Outcome.FAIL
         measured = self.measured_outcome
         if self.skipped is not None:
             return Outcome.SKIPPED
@@ -139,6 +160,8 @@ class ItemState:
     @property
     def summary(self) -> str:
         """One line on what was seen or is wrong; raw text of the source may be in it."""
+        if self.failed is not None:
+            return f"amended to FAIL: {self.failed.amendment.reason}"
         if self.skipped is not None:
             return f"skipped: {self.skipped.text}"
         own = self.measured_summary
@@ -175,8 +198,10 @@ class SignOff:
     """A signature in its place in the chain."""
 
     seq: int
-    body: Signed
+    body: Signed | Amended
     by: By
+    hash: str = ""
+    """Of the event."""
 
 
 @dataclass
@@ -193,6 +218,10 @@ class RunState:
     notes: list[Note] = field(default_factory=list)
     fields: dict[str, Note] = field(default_factory=dict)
     signatures: list[SignOff] = field(default_factory=list)
+    """Every signature in order, those of amendments too."""
+    amendments: list[Corrected] = field(default_factory=list)
+    """Everything that was amended after the sign-off, in order."""
+    pruned: list[Pruned] = field(default_factory=list)
     retired: dict[str, ItemState] = field(default_factory=dict)
     """Items that an edit of the checklist removed while the run was open, with what had happened to them."""
     operators: list[Actor] = field(default_factory=list)
@@ -219,10 +248,20 @@ class RunState:
 
     @property
     def result(self) -> Result:
-        """What the run came to so far; of a signed one, what was signed."""
-        if self.signed is not None:
-            return self.signed.body.statement.result
+        """What the run came to so far; of a signed one, what was signed, and with the last amendment."""
+        closing = [each for each in self.signatures if each.body.statement.meaning in _SETTLING]
+        return closing[-1].body.statement.result if closing else self.computed_result
+
+    @property
+    def computed_result(self) -> Result:
+        """What the outcomes of the items come to."""
         return result_of(state.outcome for state in self.items.values())
+
+    @property
+    def passed(self) -> bool:
+        """Whether it counts as a pass: signed as one, and none of its amendments says otherwise."""
+        settled = [each for each in self.signatures if each.body.statement.meaning in _SETTLING]
+        return self.signed is not None and all(each.body.statement.result is Result.PASS for each in settled)
 
     def apply(self, stored: Stored) -> None:
         """Take in the next event of the run."""
@@ -236,12 +275,12 @@ class RunState:
                 raise FoldError(f"{self.run} was opened twice")
             case Redefined(definition=definition, definition_hash=definition_hash):
                 self._redefine(definition, definition_hash, by)
-            case Signed() as body:
-                self.signatures.append(SignOff(stored.seq, body, by))
-            case Filled(field=name, text=text):
-                self.fields[name] = Note(text, by)
-            case Noted(item="", text=text):
-                self.notes.append(Note(text, by))
+            case Signed() | Amended() as body:
+                self.signatures.append(SignOff(stored.seq, body, by, stored.hash))
+                if isinstance(body, Amended) and body.statement.amendment is not None:
+                    self.amend(body.statement.amendment, by, stored.seq)
+            case Filled() | Noted(item="") | Pruned() as body:
+                self._apply_to_run(body, by)
             case Measured() | Ticked() | Entered() as body if self._is_superseded(body):
                 pass  # it says nothing of the item as it is defined now
             case Measured() as body:
@@ -251,6 +290,46 @@ class RunState:
                 _apply_to_item(self._state(body.item), body, by)
         if _by_hand(event.body) and event.actor not in self.operators:
             self.operators.append(event.actor)
+
+    def _apply_to_run(self, body: Filled | Noted | Pruned, by: By) -> None:
+        match body:
+            case Filled(field=name, text=text):
+                self.fields[name] = Note(text, by)
+            case Noted(text=text):
+                self.notes.append(Note(text, by))
+            case Pruned():
+                self.pruned.append(body)
+
+    def amend(self, amendment: Amendment, by: By, seq: int = 0) -> None:
+        """Take in an amendment, keeping what it replaces."""
+        state = self._state(amendment.item) if amendment.item else None
+        corrected = Corrected(seq, amendment, by, self._before(amendment, state))
+        self.amendments.append(corrected)
+        if state is not None:
+            state.amendments.append(corrected)
+        match amendment.kind:
+            case AmendmentKind.NOTE:
+                (self.notes if state is None else state.notes).append(Note(amendment.text, by))
+            case AmendmentKind.FIELD:
+                self.fields[amendment.field] = Note(amendment.text, by)
+            case AmendmentKind.FAILED if state is not None:
+                state.failed = corrected
+            case AmendmentKind.ENTRY if state is not None and amendment.judgement is not None:
+                body = Entered(amendment.item, amendment.value, amendment.text, amendment.judgement)
+                state.typed = Typed(body, by)
+
+    def _before(self, amendment: Amendment, state: ItemState | None) -> str:
+        """Return in words what an amendment replaces."""
+        match amendment.kind:
+            case AmendmentKind.FIELD:
+                filled = self.fields.get(amendment.field)
+                return filled.text if filled is not None else ""
+            case AmendmentKind.ENTRY if state is not None and state.typed is not None:
+                return f"{state.typed.body.text} ({state.typed.body.judgement.outcome})"
+            case AmendmentKind.FAILED if state is not None:
+                return f"{state.outcome}: {state.summary}"
+            case _:
+                return ""
 
     def _state(self, item: str) -> ItemState:
         state = self.items.get(item) or self.retired.get(item)
@@ -278,9 +357,15 @@ class RunState:
         self.retired = known
 
 
+_SETTLING = frozenset({Meaning.PERFORMED, Meaning.AMENDED})
+"""Signatures that say what a run came to."""
+
+
 def _by_hand(body: Body) -> bool:
     """Return whether a person did it, and not the program: a waiver may have been carried over."""
-    return not isinstance(body, Opened | Measured | Redefined) and not (isinstance(body, Waived) and body.origin)
+    return not isinstance(body, Opened | Measured | Redefined | Pruned) and not (
+        isinstance(body, Waived) and body.origin
+    )
 
 
 def _carried(before: ItemState, fresh: ItemState) -> ItemState:

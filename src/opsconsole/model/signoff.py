@@ -1,14 +1,16 @@
 """What stands between a run and its sign-off, and exactly what is signed."""
 
+import copy
 import datetime as dt
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from opsconsole.model.checklists import Field, Required
-from opsconsole.model.events import Actor, Meaning, Statement
+from opsconsole.model.events import Actor, Amendment, Clock, Meaning, Statement
 from opsconsole.model.outcomes import UNMEASURED, Outcome
-from opsconsole.model.runs import ItemState, RunState
+from opsconsole.model.people import Person
+from opsconsole.model.runs import By, ItemState, RunState
 
 
 class Hurdle(msgspec.Struct, frozen=True):
@@ -91,24 +93,38 @@ def statement_of(
     store_id: str,
     signed_at: dt.datetime,
     meaning: Meaning = Meaning.PERFORMED,
+    signatory: Person | None = None,
+    clock: Clock = Clock.UNKNOWN,
+    amendment: Amendment | None = None,
 ) -> Statement:
-    """Return what `actor` signs now: the run as it stands, bound to its store and its last event."""
+    """Return what `actor` signs now: the run as it stands, bound to its store and its last event.
+
+    With an `amendment` the result and the counts are those that the run has with it.
+    """
     local = signed_at.astimezone(ZoneInfo(state.times.timezone))
+    amended = state
+    if amendment is not None:
+        amended = copy.deepcopy(state)
+        amended.amend(amendment, By(actor, signed_at))
     return Statement(
         store_id=store_id,
         run=state.run,
         checklist=state.definition.id,
         definition_hash=state.definition_hash,
         business_date=state.times.business_date,
-        result=state.result,
-        counts=state.counts,
+        result=state.result if amendment is None else amended.computed_result,
+        counts=amended.counts,
         head_seq=state.last_seq,
         head_hash=state.head_hash,
         meaning=meaning,
         login=actor.login,
-        name=actor.name or actor.login,
+        principal=signatory.principal if signatory is not None else "",
+        name=(signatory.name if signatory is not None else "") or actor.name or actor.login,
         host=actor.host,
         signed_at=signed_at,
         timezone=state.times.timezone,
         utc_offset=local.strftime("%z"),
+        clock=clock,
+        amends=state.signed.hash if state.signed is not None else "",
+        amendment=amendment,
     )

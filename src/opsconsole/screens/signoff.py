@@ -170,5 +170,5 @@ class SignOffScreen(ConsoleScreen):
 
 def _same(one: Statement, other: Statement) -> bool:
     """Return whether two statements say the same, except for when."""
-    moment = {"signed_at": other.signed_at, "utc_offset": other.utc_offset}
+    moment = {"signed_at": other.signed_at, "utc_offset": other.utc_offset, "clock": other.clock}
     return msgspec.structs.replace(one, **moment) == other

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from opsconsole.model.events import Statement, Tier
+from opsconsole.model.events import Statement
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.runs import ItemState, RunState
 from opsconsole.model.signoff import Hurdle, count_words, hurdles
 from opsconsole.model.text import visible
+from opsconsole.model.tiers import Tier
 from opsconsole.screens.marks import OUTCOMES
 from opsconsole.screens.phrases import moment, moment_near, number_of, padded, zone_of
 from opsconsole.screens.run_view import FIELD

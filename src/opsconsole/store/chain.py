@@ -9,6 +9,9 @@ where `hash(n-1)` is written as 64 lower-case hexadecimal characters in ASCII, a
 Link 0 is the store's birth document (store id and time of creation), and 64 zeros stand before it; link n is the
 event with seq n. So the hash of any event stands for every byte before it and for the store it was written in, and
 `sha256sum` is all that is needed to recompute it (docs/decisions/0001-chain.md shows how).
+
+The texts of evidence are no part of the documents, which hold their SHA-256: so a text that has become too old can
+be removed, and the chain still holds (docs/decisions/0005-evidence.md).
 """
 
 import hashlib
@@ -18,7 +21,17 @@ import msgspec
 
 from opsconsole.contracts.store import Broken, Head, Verified
 from opsconsole.model.encoding import canonical, decoded
-from opsconsole.store.documents import SIGNED, Claim, Facts, claim_of, facts_of
+from opsconsole.model.record import sha256_of
+from opsconsole.store.documents import (
+    MEASURED,
+    PRUNED,
+    Claim,
+    Facts,
+    claim_of,
+    evidence_of,
+    facts_of,
+    pruned_through,
+)
 
 ZEROS = "0" * 64
 """What stands before the birth document."""
@@ -69,6 +82,8 @@ class Row(msgspec.Struct, frozen=True):
     hash: str
     facts: Facts
     document: bytes
+    texts: tuple[str | None, ...] = ()
+    """The evidence beside it, None for each text that is not there any more."""
 
 
 def birth_fault(birth: BirthRow) -> str:
@@ -107,6 +122,8 @@ class Walk:
         self._store_id = birth.store_id
         self._hash_at = hash_at
         self._last_of_run: dict[str, int] = {}
+        self._closed: set[str] = set()
+        self._without: dict[str, list[int]] = {}
         self.head = Head(0, birth.hash)
         self.broken: Broken | None = None
         fault = birth_fault(birth)
@@ -121,13 +138,20 @@ class Walk:
         if row.seq != expected:
             self.broken = Broken(expected, "", f"event {expected} is missing: {row.seq} follows {self.head.seq}")
             return False
-        fault = self._place_fault(row) or self._content_fault(row)
+        fault = self._place_fault(row) or self._content_fault(row) or self._evidence_fault(row)
         if fault:
             self.broken = Broken(row.seq, str(row.facts.run), fault)
             return False
         self.head = Head(row.seq, row.hash)
         self._last_of_run[row.facts.run] = row.seq
         return True
+
+    def finish(self) -> None:
+        """Look at what only the end of the chain tells: whether missing evidence was removed as it should be."""
+        missing = [(seqs[0], run) for run, seqs in self._without.items() if seqs]
+        if self.broken is None and missing:
+            seq, run = min(missing)
+            self.broken = Broken(seq, run, "its evidence is missing, and no event tells that it was removed")
 
     def break_off(self, seq: int, why: str) -> None:
         """Record what somebody else found: at `seq`, or at 0 where no single event is to blame."""
@@ -151,9 +175,29 @@ class Walk:
             told = facts_of(row.document)
             if told != row.facts:
                 return _differing(row.facts, told)
-            return self._claim_fault(row, claim_of(row.document)) if told.kind == SIGNED else ""
+            return self._claim_fault(row, claim_of(row.document)) if told.claims else ""
         except (msgspec.MsgspecError, ValueError) as error:
             return f"it cannot be read: {error}"
+
+    def _evidence_fault(self, row: Row) -> str:
+        """Return why the evidence beside an event is not what was stored with it; notes what is missing."""
+        run, kind = row.facts.run, row.facts.kind
+        hashes = evidence_of(row.document) if kind == MEASURED else ()
+        if len(row.texts) > len(hashes):
+            return "evidence stands beside it that it knows nothing of"
+        for place, own in enumerate(hashes):
+            text = row.texts[place] if place < len(row.texts) else None
+            if text is None:
+                self._without.setdefault(run, []).append(row.seq)
+                break
+            if not isinstance(text, str) or sha256_of(text) != own:
+                return "the evidence beside it was changed after it was stored"
+        if kind == PRUNED and run not in self._closed:
+            through = pruned_through(row.document)
+            self._without[run] = [seq for seq in self._without.get(run, ()) if seq > through]
+        if row.facts.closes:
+            self._closed.add(run)
+        return ""
 
     def _claim_fault(self, row: Row, claim: Claim) -> str:
         uncovered = self._last_of_run.get(row.facts.run, 0)

@@ -10,15 +10,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from opsconsole.contracts.store import RunKey, StoreError, Unrecordable
 from opsconsole.model.encoding import canonical, decoded
-from opsconsole.model.events import Event, Meaning, Opened
+from opsconsole.model.events import Event, Meaning, Measured, Opened
+from opsconsole.model.readings import Evidence, Reading
+from opsconsole.model.record import sha256_of
 
 OPENED = "opened"
+MEASURED = "measured"
 SIGNED = "signed"
 AMENDED = "amended"
-"""Corrects a signed run: besides other signatures, the only one that may follow its sign-off."""
+"""Corrects a signed run."""
+PRUNED = "pruned"
+"""Tells what was removed because of its age."""
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -53,17 +59,24 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def may_follow_sign_off(self) -> bool:
-        """Whether it is an amendment, or a signature with another meaning."""
-        return self.kind == AMENDED or (self.kind == SIGNED and not self.closes)
+        """Whether it is an amendment, a signature with another meaning, or tells of removed files."""
+        return self.kind in {AMENDED, PRUNED} or (self.kind == SIGNED and not self.closes)
+
+    @property
+    def claims(self) -> bool:
+        """Whether a person signed something in it: see Claim."""
+        return self.kind in {SIGNED, AMENDED}
 
 
 class Entry(msgspec.Struct, frozen=True):
     """An event ready to be stored."""
 
     event: Event
-    """As it is read back from the document, so that a writer sees what every later reader will."""
+    """As it is read back, so that a writer sees what every later reader will."""
     document: bytes
     facts: Facts
+    texts: tuple[str, ...] = ()
+    """What is kept beside the document: the evidence that it holds the hashes of, in its order."""
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -93,6 +106,23 @@ class _Signing(msgspec.Struct, frozen=True):
     statement: Claim
 
 
+class _Hashed(msgspec.Struct, frozen=True):
+    sha256: str
+
+
+class _Read(msgspec.Struct, frozen=True):
+    evidence: tuple[_Hashed, ...] = ()
+
+
+class _Measuring(msgspec.Struct, frozen=True):
+    reading: _Read | None = None
+
+
+class _Pruning(msgspec.Struct, frozen=True):
+    through_seq: int = 0
+
+
+_MEASURING = msgspec.json.Decoder(_Measuring)
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _TAG = msgspec.json.Decoder(_Tag)
 
@@ -116,11 +146,23 @@ def claim_of(document: bytes) -> Claim:
     return decoded(bytes(_ENVELOPE.decode(document).body), _Signing).statement
 
 
+def evidence_of(document: bytes) -> tuple[str, ...]:
+    """Return the hashes of the evidence that belongs to the exact bytes of a `measured` event, in its order."""
+    reading = _MEASURING.decode(bytes(_ENVELOPE.decode(document).body)).reading
+    return tuple(each.sha256 for each in reading.evidence) if reading is not None else ()
+
+
+def pruned_through(document: bytes) -> int:
+    """Return up to which seq the evidence of a run was removed, told by the exact bytes of a `pruned` event."""
+    return decoded(bytes(_ENVELOPE.decode(document).body), _Pruning).through_seq
+
+
 def entry_of(event: Event) -> Entry:
     """Return `event` as it will be stored; raise Unrecordable where it could not be read back just the same."""
     _refuse_misshapen(event)
     try:
-        document = canonical(event)
+        bare, texts = detached(event)
+        document = canonical(bare)
         same = decoded(document, Event)
         facts = facts_of(document)
     except (msgspec.MsgspecError, ValueError, TypeError, NotImplementedError, RecursionError) as error:
@@ -129,7 +171,44 @@ def entry_of(event: Event) -> Entry:
         raise Unrecordable(
             f"event {event.id} of {event.run} would be read back as something else; it was not stored"
         )
-    return Entry(same, document, facts)
+    return Entry(attached(same, texts), document, facts, texts)
+
+
+def detached(event: Event) -> tuple[Event, tuple[str, ...]]:
+    """Return `event` with the hashes of its evidence in place of the texts, and the texts.
+
+    So what takes most room can be removed one day, and every hash of the chain still holds.
+    """
+    reading = _reading_of(event)
+    if reading is None or not reading.evidence:
+        return event, ()
+    bare = tuple(replace(each, text="", sha256=sha256_of(each.text)) for each in reading.evidence)
+    return _with_evidence(event, bare), tuple(each.text for each in reading.evidence)
+
+
+def attached(event: Event, texts: Sequence[str | None]) -> Event:
+    """Return `event` with its evidence texts put back; those that were removed are None and stay empty."""
+    reading = _reading_of(event)
+    if reading is None or not reading.evidence:
+        return event
+    if len(texts) != len(reading.evidence):
+        raise ValueError(f"{len(reading.evidence)} evidence texts belong to it, {len(texts)} are stored")
+    for each, text in zip(reading.evidence, texts, strict=True):
+        if text is not None and sha256_of(text) != each.sha256:
+            raise ValueError(f"its evidence '{each.title}' was changed")
+    whole = (replace(each, text=text or "") for each, text in zip(reading.evidence, texts, strict=True))
+    return _with_evidence(event, tuple(whole))
+
+
+def _reading_of(event: Event) -> Reading | None:
+    return event.body.reading if isinstance(event.body, Measured) else None
+
+
+def _with_evidence(event: Event, evidence: tuple[Evidence, ...]) -> Event:
+    if not isinstance(event.body, Measured) or event.body.reading is None:
+        return event
+    reading = replace(event.body.reading, evidence=evidence)
+    return replace(event, body=replace(event.body, reading=reading))
 
 
 def without_repetition(entries: Sequence[Entry]) -> list[Entry]:

@@ -1,16 +1,16 @@
 """The statements that read and add rows; each works on a connection that somebody else opened."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from opsconsole.contracts.store import Head, RunKey, StoreError
-from opsconsole.model.encoding import decoded
-from opsconsole.model.events import Event, Stored
-from opsconsole.store.chain import BirthRow, Row, is_link, link
+from opsconsole.contracts.store import Head, Link, RunKey, StoreError
+from opsconsole.model.events import Stored
+from opsconsole.store.chain import BirthRow, Row, link
 from opsconsole.store.documents import Entry, Facts
+from opsconsole.store.reading import Texts, stored_event, texts_for
 
 PAGE = 500
 """Rows read at once: few enough that a long walk never keeps a writer waiting."""
@@ -26,6 +26,16 @@ _STANDING = """
 SELECT coalesce((SELECT max(seq) FROM events WHERE run = :run), 0),
        EXISTS (SELECT 1 FROM events WHERE run = :run AND kind = 'opened'),
        EXISTS (SELECT 1 FROM events WHERE run = :run AND meaning = 'performed')
+"""
+
+_LINKS_OF_RUN = """
+SELECT seq, prev, hash, document FROM events WHERE run = :run AND seq > :after ORDER BY seq LIMIT :page
+"""
+_ALL_LINKS = "SELECT seq, prev, hash, document FROM events WHERE seq > :after ORDER BY seq LIMIT :page"
+
+_TEXTS_OF_RUN = """
+SELECT evidence.seq, place, text FROM evidence JOIN events ON events.seq = evidence.seq
+ WHERE events.run = ? AND events.seq > ?
 """
 
 _RUNS = "SELECT checklist, period FROM events WHERE kind = 'opened'"
@@ -80,16 +90,41 @@ def runs_of(connection: sqlite3.Connection, checklist: str, limit: int) -> list[
     return [RunKey(*row) for row in connection.execute(query, values)]
 
 
-def documents_of(connection: sqlite3.Connection, run: str, after: int) -> list[tuple[int, bytes]]:
-    """Return seq and exact bytes of one page of a run's events."""
-    query = "SELECT seq, document FROM events WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?"
-    return connection.execute(query, (run, after, PAGE)).fetchall()
+def links_of(connection: sqlite3.Connection, run: str, after: int, *, evidence: bool) -> list[Link]:
+    """Return one page of a run's events, or of all where it is empty, as they are stored."""
+    query = _LINKS_OF_RUN if run else _ALL_LINKS
+    found = connection.execute(query, {"run": run, "after": after, "page": PAGE}).fetchall()
+    texts = texts_between(connection, found[0][0], found[-1][0]) if found and evidence else {}
+    return [
+        Link(seq, prev, own, document, texts_for(seq, document, texts) if evidence else ())
+        for seq, prev, own, document in found
+    ]
 
 
 def events_of(connection: sqlite3.Connection, run: str, after: int) -> list[Stored]:
     """Return a run's events beyond seq `after`."""
     query = f"{_SELECT} WHERE run = ? AND seq > ? ORDER BY seq"
-    return [_stored(_row(values)) for values in connection.execute(query, (run, after))]
+    texts = _grouped(connection.execute(_TEXTS_OF_RUN, (run, after)))
+    return [_stored(_row(values), texts.get(values[0], {})) for values in connection.execute(query, (run, after))]
+
+
+def texts_between(connection: sqlite3.Connection, first: int, last: int) -> Texts:
+    """Return the evidence texts of the events from seq `first` to `last`."""
+    query = "SELECT seq, place, text FROM evidence WHERE seq BETWEEN ? AND ?"
+    return _grouped(connection.execute(query, (first, last)))
+
+
+def remove_texts(connection: sqlite3.Connection, run: str, through_seq: int) -> int:
+    """Remove the evidence texts of a run up to a seq; return how many there were."""
+    query = "DELETE FROM evidence WHERE seq IN (SELECT seq FROM events WHERE run = ? AND seq <= ?)"
+    return connection.execute(query, (run, through_seq)).rowcount
+
+
+def _grouped(found: Iterable[tuple[int, int, str]]) -> Texts:
+    texts: dict[int, dict[int, str]] = {}
+    for seq, place, text in found:
+        texts.setdefault(seq, {})[place] = text
+    return texts
 
 
 def all_rows(connection: sqlite3.Connection) -> Iterator[Row]:
@@ -98,8 +133,11 @@ def all_rows(connection: sqlite3.Connection) -> Iterator[Row]:
     query = f"{_SELECT} WHERE seq > ? ORDER BY seq LIMIT {PAGE}"
     while page == PAGE:
         found = connection.execute(query, (last,)).fetchall()
+        texts = texts_between(connection, found[0][0], found[-1][0]) if found else {}
         for values in found:
-            yield _row(values)
+            row = _row(values)
+            beside = texts.get(row.seq, {})
+            yield msgspec.structs.replace(row, texts=texts_for(row.seq, row.document, texts)) if beside else row
         page = len(found)
         last = found[-1][0] if found else last
 
@@ -112,7 +150,7 @@ def stored_already(connection: sqlite3.Connection, entry: Entry) -> Stored | Non
     row = _row(values)
     if row.document != entry.document:
         raise StoreError(f"event {entry.facts.id} is stored already, with another content")
-    return _stored(row)
+    return _stored(row, texts_between(connection, row.seq, row.seq).get(row.seq, {}))
 
 
 def insert(connection: sqlite3.Connection, entry: Entry, head: Head) -> Stored:
@@ -120,6 +158,8 @@ def insert(connection: sqlite3.Connection, entry: Entry, head: Head) -> Stored:
     seq, own, facts = head.seq + 1, link(head.hash, entry.document), entry.facts
     columns = (facts.id, facts.run, facts.kind, facts.checklist, facts.period, facts.period_end, facts.meaning)
     connection.execute(_INSERT, (seq, head.hash, own, entry.document, *columns))
+    for place, text in enumerate(entry.texts):
+        connection.execute("INSERT INTO evidence (seq, place, text) VALUES (?, ?, ?)", (seq, place, text))
     return Stored(seq=seq, event=entry.event, prev=head.hash, hash=own)
 
 
@@ -131,19 +171,5 @@ def _row(values: tuple[Any, ...]) -> Row:
     return Row(seq, prev, own, facts, document)
 
 
-def _stored(row: Row) -> Stored:
-    """Return the event of a row; raise StoreError where it is not what was stored: nothing false is shown."""
-    if not is_link(row.prev, row.document, row.hash):
-        raise StoreError(
-            f"event {row.seq} was changed after it was stored", "Check the record: opsconsole verify --all"
-        )
-    try:
-        event = decoded(row.document, Event)
-    except msgspec.MsgspecError as error:
-        raise StoreError(
-            f"event {row.seq} cannot be read: {error}",
-            "It may have been written by a newer opsconsole: upgrade this one",
-        ) from error
-    if (event.id, event.run) != (row.facts.id, row.facts.run):
-        raise StoreError(f"event {row.seq} was moved to another run", "Check the record: opsconsole verify --all")
-    return Stored(seq=row.seq, event=event, prev=row.prev, hash=row.hash)
+def _stored(row: Row, texts: Mapping[int, str]) -> Stored:
+    return stored_event(row, texts_for(row.seq, row.document, {row.seq: texts}))

@@ -25,6 +25,15 @@ CREATE TABLE events (
   CHECK ((kind = 'signed') = (meaning IS NOT NULL))
 ) STRICT;
 
+-- The texts that a `measured` event holds the hashes of. They are what takes room, and the one thing that is ever
+-- removed: after a `pruned` event that tells it, and never of a signed run.
+CREATE TABLE evidence (
+  seq        INTEGER NOT NULL REFERENCES events (seq),
+  place      INTEGER NOT NULL CHECK (place >= 0),
+  text       TEXT NOT NULL,
+  PRIMARY KEY (seq, place)
+) STRICT, WITHOUT ROWID;
+
 CREATE INDEX events_of_run ON events (run);
 
 CREATE UNIQUE INDEX one_opening ON events (run) WHERE kind = 'opened';
@@ -58,7 +67,28 @@ CREATE TRIGGER events_are_only_appended BEFORE INSERT ON events BEGIN
    WHERE NEW.kind <> 'opened' AND NOT EXISTS (SELECT 1 FROM events WHERE run = NEW.run AND kind = 'opened');
   SELECT RAISE(ABORT, 'opsconsole: a signed run is only amended')
    WHERE EXISTS (SELECT 1 FROM events WHERE run = NEW.run AND meaning = 'performed')
-     AND NOT (NEW.kind = 'amended' OR (NEW.kind = 'signed' AND NEW.meaning IS NOT 'performed'));
+     AND NOT (NEW.kind IN ('amended', 'pruned') OR (NEW.kind = 'signed' AND NEW.meaning IS NOT 'performed'));
+END;
+
+CREATE TRIGGER evidence_is_never_changed BEFORE UPDATE ON evidence BEGIN
+  SELECT RAISE(ABORT, 'opsconsole: evidence is never changed');
+END;
+
+CREATE TRIGGER evidence_is_only_pruned BEFORE DELETE ON evidence BEGIN
+  SELECT RAISE(ABORT, 'opsconsole: evidence is removed only after an event that tells it')
+   WHERE NOT EXISTS (SELECT 1 FROM events AS own JOIN events AS told ON told.run = own.run
+                      WHERE own.seq = OLD.seq AND told.kind = 'pruned' AND told.seq > own.seq
+                        AND json_extract(CAST(told.document AS TEXT), '$.body.through_seq') >= own.seq);
+  SELECT RAISE(ABORT, 'opsconsole: the evidence of a signed run is never removed')
+   WHERE EXISTS (SELECT 1 FROM events AS own JOIN events AS closing ON closing.run = own.run
+                  WHERE own.seq = OLD.seq AND closing.meaning = 'performed');
+END;
+
+CREATE TRIGGER evidence_is_only_added BEFORE INSERT ON evidence BEGIN
+  SELECT RAISE(ABORT, 'opsconsole: evidence is stored with its event, the last one')
+   WHERE NEW.seq IS NOT (SELECT max(seq) FROM events);
+  SELECT RAISE(ABORT, 'opsconsole: evidence is never replaced')
+   WHERE EXISTS (SELECT 1 FROM evidence WHERE seq = NEW.seq AND place = NEW.place);
 END;
 
 CREATE TRIGGER meta_is_never_changed BEFORE UPDATE ON meta BEGIN

@@ -7,20 +7,32 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from opsconsole.contracts.store import AlreadyOpen, AlreadySigned, Conflict, Head, RunKey, StoreError, Verified
+from opsconsole.contracts.store import (
+    AlreadyOpen,
+    AlreadySigned,
+    Conflict,
+    Head,
+    Health,
+    Link,
+    RunKey,
+    StoreError,
+    Verified,
+)
 from opsconsole.model.events import Event, Stored
 from opsconsole.store import rows
 from opsconsole.store.backup import copy_database
 from opsconsole.store.chain import claim_fault
-from opsconsole.store.connection import immediate
+from opsconsole.store.connection import connect, immediate
 from opsconsole.store.database import Database
-from opsconsole.store.documents import OPENED, SIGNED, Entry, claim_of, entry_of, without_repetition
+from opsconsole.store.documents import OPENED, Entry, claim_of, entry_of, without_repetition
 from opsconsole.store.durability import durability
 from opsconsole.store.files import sync_directory
-from opsconsole.store.health import Finding, findings
+from opsconsole.store.health import findings
 from opsconsole.store.migrations import MIGRATIONS, Migration
+from opsconsole.store.presence import FilePresence
 from opsconsole.store.turns import turn
 from opsconsole.store.verifying import verified
+from opsconsole.store.watching import SqliteWatch
 
 LOCK_TIMEOUT = 30.0
 """Seconds that a call waits for other processes before it gives up."""
@@ -101,7 +113,7 @@ class SqliteStore:
 
     def _refuse_unbound(self, connection: sqlite3.Connection, entry: Entry, head: Head) -> None:
         """Refuse a signature over something else than this run as it stands in this chain."""
-        if entry.facts.kind != SIGNED:
+        if not entry.facts.claims:
             return
         run, claim = entry.facts.run, claim_of(entry.document)
         fault = claim_fault(claim, entry.facts, self._store_id, head.seq + 1, rows.hashes_of(connection))
@@ -115,15 +127,27 @@ class SqliteStore:
         """Return the events of a run in order; raise StoreError where one is not what was stored."""
         return self._database.attempt(partial(rows.events_of, run=run, after=after))
 
-    def documents(self, run: str) -> Iterator[bytes]:
-        """Yield the exact stored bytes of a run's events, without looking at them."""
-        last, page = 0, rows.PAGE
+    def links(self, run: str = "", *, after: int = 0, evidence: bool = False) -> Iterator[Link]:
+        """Yield the events of a run, or of all, exactly as they are stored, without looking at them."""
+        page = rows.PAGE
         while page == rows.PAGE:
-            found = self._database.attempt(partial(rows.documents_of, run=run, after=last))
-            for seq, document in found:
-                yield document
-                last = seq
+            found = self._database.attempt(partial(rows.links_of, run=run, after=after, evidence=evidence))
+            yield from found
             page = len(found)
+            after = found[-1].seq if found else after
+
+    def birth(self) -> bytes:
+        """Return the exact bytes of the birth document."""
+        return self._database.attempt(rows.birth_of).document
+
+    def remove_evidence(self, run: str, through_seq: int) -> int:
+        """Remove the evidence texts of a run up to a seq, after a `pruned` event that tells it."""
+
+        def removed(connection: sqlite3.Connection) -> int:
+            with immediate(connection):
+                return rows.remove_texts(connection, run, through_seq)
+
+        return self._database.attempt(removed)
 
     def last_seq(self, run: str) -> int:
         """Return the seq of a run's last event, 0 where it has none."""
@@ -152,7 +176,16 @@ class SqliteStore:
         """
         return self._database.attempt(lambda connection: rows.hashes_of(connection)(head.seq) == head.hash)
 
-    def health(self) -> list[Finding]:
+    def watch(self) -> SqliteWatch:
+        """Return what tells when something was stored, by any process."""
+        database = self._database
+        return SqliteWatch(lambda: connect(database.path, lock_timeout=0.0), database.path)
+
+    def enter(self, run: str, who: str) -> FilePresence:
+        """Show the others on this host that `who` is in a run from now on."""
+        return FilePresence(self._database.path.parent / "present", run, who)
+
+    def health(self) -> list[Health]:
         """Return what `doctor` tells about the file and its surroundings."""
         database = self._database
         return database.attempt(

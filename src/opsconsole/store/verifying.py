@@ -17,6 +17,7 @@ def verified(connection: sqlite3.Connection, migrations: Sequence[Migration]) ->
         for row in all_rows(connection):
             if not walk.step(row):
                 return walk.result()
+        walk.finish()
         fault = _file_fault(connection, migrations)
     except (sqlite3.Error, UnicodeDecodeError) as error:
         if not is_damage(error):

@@ -18,6 +18,7 @@ from opsconsole.wiring.configuration import configured
 from opsconsole.wiring.definitions import OFFERED, Definitions, shipped_checklists
 from opsconsole.wiring.kinds import probe_kinds
 from opsconsole.wiring.services import Services, engine_of, known_secrets
+from opsconsole.wiring.signing import signing_of
 
 DEMO_SKIPS = frozenset(
     (kind, reason)
@@ -86,6 +87,7 @@ def demo_services(config: Path | None, state: Path | None, fault: Fault | None, 
                 notices=notices,
                 problems=definitions.problems,
                 export_directory=directory / "day-logs",
+                signing=signing_of(found, store),
                 console=found.console,
             )
         finally:

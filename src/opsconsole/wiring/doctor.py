@@ -1,6 +1,7 @@
 """What could go wrong tomorrow morning: sources and their rights, the record, clocks, systemd and the journal."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -13,10 +14,12 @@ from opsconsole.config.settings import Config
 from opsconsole.contracts.probe import Source
 from opsconsole.contracts.store import StoreError
 from opsconsole.engine.identity import local_zone
+from opsconsole.model.events import Via
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.values import formatted
-from opsconsole.store.sqlite import SqliteStore
 from opsconsole.wiring.definitions import Definitions
+from opsconsole.wiring.services import PATIENCE
+from opsconsole.wiring.stores import is_made, open_store
 
 _SKEW = Decimal(5)
 """Seconds by which two clocks may differ before the times in a record mislead."""
@@ -89,11 +92,11 @@ def _source(report: SourceReport) -> Iterator[Checked]:
 
 
 def _record(config: Config) -> Iterator[Checked]:
-    if not config.store.exists():
+    if not is_made(config.store):
         yield Checked("record", Outcome.PASS, f"{config.store} is made by the first run")
         return
     try:
-        with SqliteStore(config.store) as store:
+        with contextlib.closing(open_store(config.store, lock_timeout=PATIENCE[Via.COMMAND])) as store:
             for finding in store.health():
                 yield Checked(f"record {finding.subject}", finding.outcome, finding.text, finding.hint)
     except StoreError as error:

@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING
 
 from opsconsole.config.settings import ConsoleSettings
 from opsconsole.contracts.probe import Environment, Source
+from opsconsole.contracts.store import Store
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.identity import current_actor
 from opsconsole.engine.measuring import MeasuringOptions
+from opsconsole.engine.signing import Signing
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.events import Actor, Via
 from opsconsole.model.runs import RunState
 from opsconsole.model.version import VERSION
-from opsconsole.store.sqlite import SqliteStore
 from opsconsole.wiring.configuration import configured
 from opsconsole.wiring.definitions import Definitions, definitions_of
 from opsconsole.wiring.kinds import probe_kinds
+from opsconsole.wiring.signing import signing_of
+from opsconsole.wiring.stores import open_store
 
 if TYPE_CHECKING:
     from opsconsole.contracts.exporter import Exporter
@@ -49,6 +52,7 @@ class Services:
     problems: tuple[str, ...]
     """What is wrong with the configuration or with checklists, a line each."""
     export_directory: Path
+    signing: Signing
     console: ConsoleSettings
     reread: Callable[[], Definitions] | None = None
     """Reads the checklists again; None where they cannot have changed."""
@@ -109,7 +113,7 @@ def _exporter(form: str) -> "Exporter":
 
 
 def engine_of(
-    store: SqliteStore,
+    store: Store,
     sources: Mapping[str, Source],
     actor: Actor,
     state: Path,
@@ -145,14 +149,15 @@ def services(config: Path | None, state: Path | None, via: Via) -> Iterator[Serv
     found, warnings = configured(config, state)
     definitions = definitions_of(found)
     options = MeasuringOptions(concurrency=found.run.concurrency, secrets=known_secrets())
-    store = SqliteStore(found.store, lock_timeout=PATIENCE[via])
+    store = open_store(found.store, lock_timeout=PATIENCE[via])
     try:
         yield Services(
             engine=engine_of(store, found.sources, current_actor(via), found.state, options),
             definitions=definitions,
             notices=(),
             problems=(*warnings, *definitions.problems),
-            export_directory=found.state / "day-logs",
+            export_directory=found.exports,
+            signing=signing_of(found, store),
             console=found.console,
             reread=partial(definitions_of, found),
         )
