@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 OTHER_PYTHONS ?= 3.11 3.12 3.13
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-pythons check lint types contracts format docs screenshots golden bench lock clean
+.PHONY: help demo test test-unit test-pythons check lint types contracts format docs screenshots golden faults faults-page bench lock clean
 
 help: ## list the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,15 @@ screenshots: $(VENV)/.dev ## draw the pictures of the README anew
 golden: $(VENV)/.dev ## accept the present output as golden files and snapshots
 	$(BIN)/python -m pytest -q tests/contract --update-golden
 	$(BIN)/python -m pytest -q tests/tui --snapshot-update
+
+faults: $(VENV)/.dev ## the fault tests with their full counts, and what they came to (docs/faults.md)
+	OPSCONSOLE_FAULTS=full $(BIN)/python -m pytest -n auto --dist loadgroup -q -m faults \
+		--faults-summary build/faults-full.json $(ARGS)
+
+faults-page: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto --dist loadgroup -q -m faults --faults-summary build/faults-few.json
+	@$(MAKE) --no-print-directory faults
+	$(BIN)/python tools/fault_docs.py build/faults-few.json build/faults-full.json
 
 bench: $(VENV)/.dev ## measure beside the peers and print ratios
 	$(BIN)/python benchmarks/run.py $(ARGS)

@@ -1,12 +1,14 @@
 """Measures opsconsole beside its peers and prints ratios; `--write` puts the tables into docs/benchmarks.md.
 
     python benchmarks/run.py [--write] [--rounds N] [morning] [distance] [paint] [traffic] [where]
+                             [appends] [verifying] [past] [signing]
 
 Absolute times mean little on a machine that others use too: what counts is the ratio of two commands that ran in
 turns, and its spread.
 """
 
 import argparse
+import importlib
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from benchmarks.tables import Table
     from benchmarks.workshop import Workshop
 
-NAMES = ("morning", "distance", "paint", "traffic", "where")
+NAMES = ("morning", "distance", "paint", "traffic", "where", "appends", "verifying", "past", "signing")
 
 
 def main() -> int:
@@ -56,15 +58,9 @@ def _measured(names: Sequence[str], rounds: int, *, write: bool) -> int:
 
 
 def _benchmark(name: str) -> "Callable[[Workshop, int], Table]":
-    from benchmarks import distance, morning, paint, traffic, where
-
-    return {
-        "morning": morning.measure,
-        "distance": distance.measure,
-        "paint": paint.measure,
-        "traffic": traffic.measure,
-        "where": where.measure,
-    }[name]
+    module = importlib.import_module(f"benchmarks.{name}")
+    found: Callable[[Workshop, int], Table] = module.measure
+    return found
 
 
 if __name__ == "__main__":

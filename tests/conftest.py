@@ -1,12 +1,22 @@
 """What the whole suite shares."""
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
-pytest_plugins = ["support.postgres", "support.systemd"]
+pytest_plugins = ["support.faults", "support.postgres", "support.systemd"]
 
 # No deadline, because machines are shared and noisy; no directory of examples, because a checkout may be read-only;
 # the same examples each time where nobody is there to look at a new one.
 settings.register_profile("suite", deadline=None, database=None, derandomize="CI" in os.environ)
 settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what an account remembers of records, here of those of tests, out of the tester's own home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state-home")))
+        yield

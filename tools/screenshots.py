@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
 from opsconsole.widgets.environment import Terminal, prepare
 
@@ -19,11 +20,13 @@ async def draw(directory: Path, png: Path | None) -> None:
 
     from opsconsole.app import ConsoleApp
     from opsconsole.demo.faults import Fault
-    from opsconsole.model.events import Actor, Via
+    from opsconsole.model.events import Actor, Clock, Via
     from opsconsole.widgets.rows import Rows
     from opsconsole.wiring.demo import demo_services
 
-    with demo_services(None, directory, Fault.LATE_COLLECTOR, Via.CONSOLE) as parts:
+    # The clock of the host in the picture, not of the one that draws it.
+    kept = patch("opsconsole.screens.signoff.clock_state", lambda: Clock.SYNCHRONISED)
+    with kept, demo_services(None, directory, Fault.LATE_COLLECTOR, Via.CONSOLE) as parts:
         parts.engine.actor = Actor("operator", "Day Operator", "ops01", Via.CONSOLE)
         app = ConsoleApp(dataclasses.replace(parts, notices=()), Terminal())
 

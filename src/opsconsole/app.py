@@ -13,36 +13,30 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from opsconsole.contracts.store import StoreError
 from opsconsole.engine.recorder import NotSaved
 from opsconsole.model.calendar import period_named
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.errors import OpsconsoleError
-from opsconsole.model.redaction import redacted
 from opsconsole.model.runs import RunState
 from opsconsole.model.text import visible
 from opsconsole.screens.base import ERROR, WARNING, ConsoleScreen, Drafts, Speaking
 from opsconsole.screens.commands import Where, bindings, commands_of
-from opsconsole.screens.live import LiveRun, LiveRuns
+from opsconsole.screens.keeping_up import KeepingUpApp
+from opsconsole.screens.live import LiveRun
 from opsconsole.screens.phrases import number_of
-from opsconsole.screens.typeahead import TypeAheadApp
 from opsconsole.widgets.crash import summary
 from opsconsole.widgets.environment import Terminal
 from opsconsole.wiring.services import Services
 
 P = ParamSpec("P")
 
-REFRESH_EVERY = 5.0
-"""Seconds between two looks at what other processes stored in the runs that are shown."""
-RETRY_EVERY = 5.0
-"""Seconds between two attempts to save what could not be saved."""
 MEANT_WITHIN = 10.0
 """Seconds within which a second q means that leaving is meant, whatever is lost by it."""
 NOT_STORED = 4
 """The exit code of a console that is left while something is not saved."""
 
 
-class ConsoleApp(TypeAheadApp[None]):
+class ConsoleApp(KeepingUpApp):
     """The console. `run` names a checklist or a run to open at once; it opens on Today otherwise."""
 
     # Textual does not load the style sheet of a default screen by itself.
@@ -52,13 +46,9 @@ class ConsoleApp(TypeAheadApp[None]):
 
     def __init__(self, services: Services, terminal: Terminal, run: str = "") -> None:
         crashes = services.export_directory.with_name("crashes")
-        super().__init__(terminal, crash_directory=crashes, redact=redacted)
-        self.services = services
-        self.runs = LiveRuns(services.engine)
+        super().__init__(services, terminal, crash_directory=crashes, redact=services.redact)
         self.drafts: Drafts = {}
         self._first_run = run
-        self._retrying: set[str] = set()
-        self._refreshing: set[str] = set()
         self._warned_at = -MEANT_WITHIN
 
     def get_default_screen(self) -> Screen[Any]:
@@ -69,7 +59,7 @@ class ConsoleApp(TypeAheadApp[None]):
 
     def on_mount(self) -> None:
         """Open what was asked for, and keep up with other processes."""
-        self.set_interval(REFRESH_EVERY, self._refresh_runs)
+        self.keep_up()
         if self._first_run:
             self._open_named(self._first_run)
 
@@ -104,41 +94,9 @@ class ConsoleApp(TypeAheadApp[None]):
         try:
             await live.measure(only)
         except NotSaved:
-            self._retry(live)
+            self.retry(live)
         except OpsconsoleError as error:
             self.say(f"measuring stopped: {error}", ERROR)
-
-    def _refresh_runs(self) -> None:
-        for live in self.runs.all:
-            if live.is_watched and live.state.run not in self._refreshing:
-                self._refreshing.add(live.state.run)
-                self.start("reading the record", self._refreshed, live)
-            if live.session.unsaved:
-                self._retry(live)
-
-    async def _refreshed(self, live: LiveRun) -> None:
-        try:
-            await live.session.refresh()
-        except StoreError as error:
-            self.say(f"the record cannot be read now: {error}", WARNING)
-        finally:
-            self._refreshing.discard(live.state.run)
-
-    def _retry(self, live: LiveRun) -> None:
-        if live.state.run not in self._retrying:
-            self._retrying.add(live.state.run)
-            self.start("saving", self._retried, live)
-
-    async def _retried(self, live: LiveRun) -> None:
-        try:
-            while live.session.unsaved:
-                await asyncio.sleep(RETRY_EVERY)
-                await live.session.retry_unsaved()
-            self.say("everything is saved now")
-        except StoreError as error:
-            self.say(f"not saved: {error}", ERROR)
-        finally:
-            self._retrying.discard(live.state.run)
 
     # --- what screens ask for ----------------------------------------------------------------------
 
@@ -297,15 +255,19 @@ class ConsoleApp(TypeAheadApp[None]):
         await self._finish()
 
     async def _finish(self) -> None:
+        self.keep_up_no_longer()
         working = list(self.workers)
         self.workers.cancel_all()
         # Probes end what they started before they are gone.
-        await asyncio.gather(*(each.wait() for each in working), return_exceptions=True)
+        ended = (each.wait() for each in working)
+        silent = asyncio.create_task(self.let_go_of_silent_store())
+        await asyncio.gather(*ended, self.runs.hasten(), return_exceptions=True)
         await self.runs.aclose()
+        await silent
         for live in self.runs.all:
             if live.session.unsaved:
                 self.say_at_exit(f"{number_of(live.session.unsaved, 'action')} of {live.state.run} not saved:")
-                self.say_at_exit(f"  {visible(live.unsaved_cause)}")
+                self.say_at_exit(f"  {visible(live.session.unsaved_cause)}")
 
 
 def run_console(services: Services, *, terminal: Terminal, run: str = "") -> int:

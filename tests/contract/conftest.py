@@ -3,13 +3,14 @@
 A golden file is what a user gets, kept byte for byte; `make golden` accepts the present output.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from opsconsole.contracts.store import Store
-from support.stores import KINDS, Stores
+from support.store_fixtures import store, stores
+
+__all__ = ["golden", "pytest_addoption", "store", "stores"]
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -19,20 +20,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write the golden files instead of comparing them"
     )
-
-
-@pytest.fixture(params=KINDS)
-def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
-    """A place for one record, to be opened as often as a scenario wants."""
-    place = Stores(request.param, tmp_path)
-    yield place
-    place.close()
-
-
-@pytest.fixture
-def store(stores: Stores) -> Store:
-    """An empty store."""
-    return stores.open()
 
 
 @pytest.fixture

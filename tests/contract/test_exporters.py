@@ -1,12 +1,17 @@
 """What every format keeps to, and the formats byte for byte over runs in every state."""
 
+import datetime as dt
+import hashlib
 import json
 import re
 import subprocess
 import sys
+import tomllib
 import unicodedata
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -15,17 +20,21 @@ from hypothesis import strategies as st
 
 from opsconsole.contracts.exporter import Exporter
 from opsconsole.export.documents import RunDocument
-from opsconsole.export.json import JsonExporter, run_document
+from opsconsole.export.facts import binding
+from opsconsole.export.json import JsonExporter
 from opsconsole.export.layout import cells
 from opsconsole.export.markdown import MarkdownExporter
-from opsconsole.export.text import WIDTH, TextExporter
+from opsconsole.export.run_document import run_document
+from opsconsole.export.text import TextExporter
+from opsconsole.export.text_lines import WIDTH
+from opsconsole.export.toml import NOTHING, TomlExporter
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.runs import fold
 from opsconsole.model.values import Number, Unit
 from support.hostile import any_text, hostile_text
 from support.states import STATES, Telling, checklist, measures, told
 
-EXPORTERS: tuple[Exporter, ...] = (TextExporter(), JsonExporter(), MarkdownExporter())
+EXPORTERS: tuple[Exporter, ...] = (TextExporter(), JsonExporter(), MarkdownExporter(), TomlExporter())
 BY_NAME = {exporter.name: exporter for exporter in EXPORTERS}
 
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
@@ -76,12 +85,74 @@ def test_a_run_without_anything(exporter: Exporter) -> None:
 
 def test_exporting_loads_no_user_interface() -> None:
     """A run from cron does not pay for, or depend on, what draws the console."""
-    modules = "opsconsole.export.text, opsconsole.export.json, opsconsole.export.markdown, opsconsole.export.files"
+    names = ("text", "json", "markdown", "toml", "files", "record", "bundles", "anchors")
+    modules = ", ".join(f"opsconsole.export.{name}" for name in names)
     code = f"import sys, {modules}; print(sorted({{name.split('.')[0] for name in sys.modules}}))"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert not [
         name for name in ("textual", "rich", "typer", "click", "psycopg", "asyncio") if f"'{name}'" in loaded
     ]
+
+
+readable = pytest.mark.parametrize("exporter", [TextExporter(), MarkdownExporter()], ids=["text", "markdown"])
+
+
+@readable
+def test_an_amended_run_says_so_first(exporter: Exporter) -> None:
+    """Nobody files a run as passed that was amended to FAIL: its first lines say it, with who, when and why."""
+    document = " ".join(exporter.render(STATES["amended"]().report()).split())
+    start = document[:400].replace("**", "").lower()
+    assert "amended to fail after it was signed as pass, 2026-11-21 10:07:02 cst (utc-06:00)" in start
+    assert "by morning operator (morning): the number of october was read" in start
+    assert "amended" not in exporter.render(STATES["signed"]().report()).lower()
+
+
+@readable
+def test_what_was_amended_is_all_there(exporter: Exporter) -> None:
+    """Of each amendment the old value, the new one, who, when and why are to be seen, at its place and together."""
+    report = STATES["amended"]().report()
+    document = " ".join(exporter.render(report).split())
+    for each in report.state.amendments:
+        reason, text = (" ".join(text.split()) for text in (each.amendment.reason, each.amendment.text))
+        assert reason in document
+        assert text in document
+        assert document.count(each.was) >= (2 if each.was else 0)
+
+
+@readable
+def test_a_signature_is_all_there(exporter: Exporter) -> None:
+    """Printed name, time with zone, meaning, tier, principal, fingerprint and chain head of every signature."""
+    report = STATES["amended"]().report()
+    document = " ".join(exporter.render(report).split())
+    for each in report.state.signatures:
+        statement, signature = each.body.statement, each.body.signature
+        at = statement.signed_at.astimezone(ZoneInfo("America/Chicago"))
+        wanted = (statement.name, f"{at:%Y-%m-%d %H:%M:%S} CST (UTC-06:00)", statement.meaning.value.lower())
+        assert all(text in document or text in document.lower() for text in wanted)
+        assert binding(signature.tier) in document
+        assert signature.principal in document
+        assert signature.fingerprint in document
+        assert statement.head_hash in document
+
+
+@every_format
+def test_removed_evidence_is_not_missed_silently(exporter: Exporter) -> None:
+    """Evidence that was removed because of its age leaves its hash, and a word that it is gone, in every format."""
+    report = STATES["pruned"]().report()
+    document = exporter.render(report)
+    readings = (each.body.reading for item in report.state.items.values() for each in item.attempts)
+    evidence = [each for reading in readings if reading is not None for each in reading.evidence]
+    assert len(evidence) == 2
+    assert all(each.sha256 in document for each in evidence)
+    assert re.search(r"removed|\"pruned\": true|pruned = true", document)
+
+
+def test_programs_see_that_it_does_not_count() -> None:
+    """A script that asks whether the run passed is told so, whatever was signed first."""
+    for state, passed in (("signed", True), ("amended", False), ("green", False)):
+        report = STATES[state]().report()
+        assert json.loads(JsonExporter().render(report))["passed"] is passed
+        assert tomllib.loads(TomlExporter().render(report))["passed"] is passed
 
 
 # --- text -------------------------------------------------------------------------------------------
@@ -142,7 +213,9 @@ def test_json_is_valid_ascii_and_keeps_texts(text: str) -> None:
     assert re.fullmatch(r"[\n\x20-\x7e]*", document)
     item = json.loads(document)["items"][0]
     exact = text.encode("utf-8", "backslashreplace").decode()
-    assert item["attempts"][0]["reading"]["evidence"][0] == {"title": exact, "text": exact, "truncated": True}
+    (evidence,) = item["attempts"][0]["reading"]["evidence"]
+    own = {"sha256": hashlib.sha256(exact.encode()).hexdigest(), "pruned": False}
+    assert evidence == {"title": exact, "text": exact, "truncated": True, **own}
     assert item["attempts"][0]["reading"]["rows"] == [[exact, None]]
     assert item["notes"][0]["text"] == exact
     msgspec.json.decode(document, type=RunDocument)
@@ -155,3 +228,53 @@ def test_json_numbers_keep_their_digits(value: Decimal) -> None:
     document = json.loads(JsonExporter().render(told("x", measures(value=Number(value, Unit.BYTES))).report()))
     found = document["items"][0]["attempts"][0]["reading"]["measures"]["value"]
     assert found == {"type": "number", "value": str(value), "unit": "B"}
+
+
+# --- TOML -------------------------------------------------------------------------------------------
+
+
+def without_nulls(value: Any, key: str = "") -> Any:
+    """Return a value of the JSON document as docs/formats.md says that TOML has it."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, dict):
+        kept = (
+            value.items()
+            if key == "measures"
+            else ((name, each) for name, each in value.items() if each is not None)
+        )
+        return {name: without_nulls(each, name) for name, each in kept}
+    return [without_nulls(each) for each in value] if isinstance(value, list) else value
+
+
+def as_json(value: Any) -> Any:
+    """Return a value read from TOML with its instants and dates as JSON has them."""
+    if isinstance(value, dt.datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {name: as_json(each) for name, each in value.items()}
+    return [as_json(each) for each in value] if isinstance(value, list) else value
+
+
+@every_state
+def test_toml_says_what_json_says(state: str) -> None:
+    """Whoever reads the TOML gets every key and value of the JSON document; only what is null there is left out."""
+    report = STATES[state]().report()
+    assert as_json(tomllib.loads(TomlExporter().render(report))) == without_nulls(
+        json.loads(JsonExporter().render(report))
+    )
+
+
+@settings(max_examples=60)
+@given(text=any_text | hostile_text)
+def test_toml_keeps_texts(text: str) -> None:
+    """Any reader of TOML gets the texts of the record exactly, whatever control characters or quotes they hold."""
+    found = tomllib.loads(TomlExporter().render(told(text).report()))
+    exact = text.encode("utf-8", "backslashreplace").decode()
+    reading = found["items"][0]["attempts"][0]["reading"]
+    assert reading["evidence"][0]["text"] == exact
+    assert reading["rows"] == [[exact, NOTHING]]
+    assert reading["measures"] == {exact: exact}
+    assert found["items"][0]["amendments"][0]["text"] == exact

@@ -8,20 +8,22 @@ import pytest
 from hypothesis import example, given, settings
 
 from opsconsole.contracts.exporter import Report
+from opsconsole.export.facts import amended_to
 from opsconsole.export.layout import one_line
 from opsconsole.export.markdown import MarkdownExporter
-from opsconsole.model.events import Measured
+from opsconsole.model.events import AmendmentKind, Measured
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Reading
-from opsconsole.model.runs import ItemState
+from opsconsole.model.runs import Corrected, ItemState
 from opsconsole.model.text import visible, visible_lines
 from support.hostile import hostile_text
 from support.markdown import PLAIN_TOKENS, Parsed, parse
 from support.states import HOSTILE_LINES, OPERATOR, QBR, SECOND, STATES, Telling, table, told
 
 _STRONG = re.compile(
-    rf"(?:{'|'.join(Outcome)})(?:, near the limit)?|Not signed\.|Performed: (?:PASS|FAIL|OPEN)"
-    r"|The checklist was edited while this run was open"
+    rf"(?:{'|'.join(Outcome)})(?:, near the limit)?|Not signed\."
+    r"|(?:Performed|Reviewed|Approved|Amended): (?:PASS|FAIL|OPEN)|Amended(?: after the sign-off)?"
+    r"|The checklist was edited while this run was open|Removed because of its age"
 )
 
 
@@ -55,6 +57,8 @@ def expected_headings(report: Report) -> list[tuple[int, str]]:
         found.append((2, "Notes on the run"))
     if state.retired:
         found += [(2, "Items that an edit of the checklist removed"), *_item_headings(list(state.retired.values()))]
+    if state.amendments:
+        found.append((2, "Amendments"))
     return [*found, (2, "Sign-off"), (2, "Trail"), (2, "Record")]
 
 
@@ -72,9 +76,22 @@ def written_of(report: Report) -> list[str]:
     for item in [*state.items.values(), *state.retired.values()]:
         found += [item.skipped.text] if item.skipped else []
         found += [item.waiver.body.reason] if item.waiver else []
+        found += amended_of(item.amendments)
         found += [note.text for note in item.notes]
-    found += [state.fields[field.id].text for field in state.definition.fields if field.id in state.fields]
+    for field in state.definition.fields:
+        found += [state.fields[field.id].text] if field.id in state.fields else []
+        found += amended_of([each for each in state.amendments if each.amendment.field == field.id])
     return [*found, *(note.text for note in state.notes)]
+
+
+def amended_of(amendments: list[Corrected]) -> list[str]:
+    """Return what is quoted of amendments: what was, what is, and why."""
+    found = []
+    for each in amendments:
+        changed = each.amendment.kind is not AmendmentKind.NOTE
+        found += [*filter(None, [each.was]), amended_to(each)] if changed else []
+        found.append(each.amendment.reason)
+    return found
 
 
 def assert_plain(found: Parsed) -> None:
@@ -88,7 +105,9 @@ def assert_shape(report: Report, found: Parsed) -> None:
     assert found.headings == expected_headings(report)
     fences = []
     for reading in readings_of(report):
-        fences += [each.text for each in reading.evidence] + ([reading.command] if reading.command else [])
+        fences += [each.text for each in reading.evidence if not each.pruned] + (
+            [reading.command] if reading.command else []
+        )
     fences += [each.body.signature.armored for each in report.state.signatures if each.body.signature.armored]
     fences.append(f"opsconsole verify {report.state.run}")
     assert found.fences == ["\n".join(visible_lines(each)) + "\n" for each in fences]
@@ -118,6 +137,7 @@ def test_every_state_has_its_shape(state: str) -> None:
 @given(text=hostile_text)
 @example("\n# a\n| b |\n| - |")
 @example(HOSTILE_LINES)
+@example("#  \n\xa0")
 def test_hostile_texts_change_no_shape(text: str) -> None:
     """A title, a value, a cause, a note or a name that tries to be markup is text, and all of it is there."""
     report = told(text).report()

@@ -18,7 +18,7 @@ from opsconsole.contracts.store import (
 )
 from opsconsole.model.checklists import Checklist, Item, Section
 from opsconsole.model.encoding import canonical
-from opsconsole.model.events import Event, Meaning, Noted, Redefined
+from opsconsole.model.events import Event, Meaning, Noted, Redefined, Stored
 from opsconsole.model.outcomes import Outcome
 from opsconsole.store.chain import link
 from opsconsole.store.documents import detached
@@ -220,6 +220,17 @@ def test_a_signed_run_can_be_reviewed_and_approved(store: Store) -> None:
     for meaning in (Meaning.REVIEWED, Meaning.APPROVED):
         (last,) = store.append([sign_off(store, last, meaning=meaning, login="blake")])
     assert store.last_seq(RUN) == 4
+    assert store.verify().broken is None
+
+
+def test_a_signature_may_come_with_what_it_covers(store: Store) -> None:
+    """An opening and a signature over exactly it can be stored together; over anything else they cannot."""
+    first = opening()
+    covered = link(store.head().hash, canonical(first))
+    expected = Stored(seq=1, event=first, prev=store.head().hash, hash=covered)
+    stored = store.append([first, sign_off(store, expected)])
+    assert [each.seq for each in stored] == [1, 2]
+    assert stored[0] == expected
     assert store.verify().broken is None
 
 

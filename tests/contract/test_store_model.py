@@ -18,6 +18,8 @@ from hypothesis.stateful import (
 from opsconsole.contracts.store import AlreadyOpen, AlreadySigned, Conflict, Head, Store, StoreError
 from opsconsole.model.events import Event, Stored
 from support.events import TODAY, note, opening, sign_off
+from support.postgres import Postgres
+from support.store_fixtures import server_of
 from support.stores import KINDS, Stores
 
 DAYS = st.integers(0, 2)
@@ -29,11 +31,12 @@ class Comparison(RuleBasedStateMachine):
     """Two openers of one store, and a plain list of what has to be in it."""
 
     kind = KINDS[0]
+    server: Postgres | None = None
 
     def __init__(self) -> None:
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
-        self.place = Stores(self.kind, Path(self.directory.name))
+        self.place = Stores(self.kind, Path(self.directory.name), self.server)
         self.chain: list[Stored] = []
         self.heads: list[Head] = []
 
@@ -132,9 +135,9 @@ class Comparison(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_store_does_what_the_model_does(kind: str) -> None:
+def test_a_store_does_what_the_model_does(kind: str, request: pytest.FixtureRequest) -> None:
     """Whatever two consoles come up with (openings, notes, retries, sign-offs), the record is right."""
-    machine = type("ComparisonOfKind", (Comparison,), {"kind": kind})
+    machine = type("ComparisonOfKind", (Comparison,), {"kind": kind, "server": server_of(kind, request)})
     run_state_machine_as_test(
         machine,
         settings=settings(

@@ -169,7 +169,7 @@ def test_what_cannot_be_saved_ends_with_four(place: Installation, tmp_path: Path
     assert "Traceback" not in done.stderr
     assert done.stderr
     done = subprocess.run(
-        [*full, *place.arguments("export", "morning", "--output", str(tmp_path / "morning.md"))],
+        [*full, *place.arguments("export", "morning", "--format", "json", "--output", str(tmp_path / "run"))],
         capture_output=True,
         text=True,
         timeout=60,
@@ -211,7 +211,8 @@ def test_date(place: Installation) -> None:
 
 def test_cron(place: Installation) -> None:
     """No terminal, no HOME, hardly an environment: it runs and says nothing it was not asked for."""
-    done = place.run("run", "morning", "--headless", "--quiet", env={"PATH": os.environ["PATH"]})
+    bare = {name: os.environ[name] for name in ("PATH", "XDG_STATE_HOME")}
+    done = place.run("run", "morning", "--headless", "--quiet", env=bare)
     assert (done.code, done.err) == (0, "")
     assert all(ord(char) < 128 for char in done.out)
 
@@ -255,7 +256,7 @@ def test_interrupting_leaves_a_resumable_run(tmp_path: Path, number: signal.Sign
     assert (job.returncode, out) == (code, "")
     assert "can be resumed" in err
     assert children_of(job.pid) == []
-    state = place.run("export", "slow").out
+    state = place.run("export", "slow", "--format", "text").out
     assert "PASS" in state
     assert place.run("run", "slow", "--headless", "--only", "quick", "--quiet").code == 0
 

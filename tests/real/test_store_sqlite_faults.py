@@ -1,12 +1,8 @@
-"""A SQLite record while the disk, the system or another process does not do its part."""
+"""A SQLite record while another process or an administrator gets in its way; see tests/faults for the disk."""
 
 import contextlib
-import errno
-import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,8 +22,8 @@ from opsconsole.store import documents
 from opsconsole.store.faults import explained, is_busy
 from opsconsole.store.sqlite import SqliteStore
 from support.events import RUN, note, opening, sign_off
-from support.stores import DEADLINE, environment
-from support.syscalls import available, decided_by, failing_at
+from support.stores import DEADLINE
+from support.syscalls import available, decided_by
 
 needs_hook = pytest.mark.skipif(
     not available(), reason="this Python has SQLite built in: its system calls cannot be made to fail"
@@ -46,86 +42,6 @@ def store(path: Path) -> Iterator[SqliteStore]:
     with SqliteStore(path, lock_timeout=0.2) as opened:
         opened.append([opening()])
         yield opened
-
-
-# --- the disk ----------------------------------------------------------------------------------------
-
-
-@needs_hook
-@pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
-@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EFBIG])
-def test_a_write_that_fails_at_any_call_loses_nothing(store: SqliteStore, number: int, lasting: bool) -> None:
-    """A full or failing disk, at whichever write it strikes: the tick is said not to be saved, and can be later."""
-    with decided_by(lambda _name, _before: 0) as calls:
-        store.append([note("undisturbed")])
-    assert len(calls) > 5
-    written = store.events(RUN)
-    for position in range(len(calls)):
-        tick = note(f"{position}")
-        with decided_by(failing_at(position, number, lasting=lasting)), pytest.raises(StoreUnavailable) as raised:
-            store.append([tick])
-        assert raised.value.hint
-        if number == errno.ENOSPC and calls[position].startswith("pwrite"):
-            assert "no space left" in str(raised.value)
-        assert store.events(RUN) == written
-        written += store.append([tick])
-        assert store.append([tick]) == written[-1:]
-    assert store.events(RUN) == written
-    assert store.verify().broken is None
-
-
-@needs_hook
-def test_a_record_that_cannot_be_written_can_still_be_read(store: SqliteStore) -> None:
-    """While the disk is full, what was recorded is shown and verified, and nothing is pretended."""
-    before = store.events(RUN)
-    with decided_by(failing_at(0, errno.ENOSPC, lasting=True)):
-        with pytest.raises(StoreUnavailable):
-            store.append([note("in vain")])
-        assert store.events(RUN) == before
-        assert store.verify().broken is None
-        assert store.runs()
-        with pytest.raises(StoreUnavailable):
-            store.backup_to(Path(store.location).with_name("backup.db"))
-    assert sorted(each.name for each in Path(store.location).parent.iterdir()) == ["records.db"]
-
-
-def _confined(tmp_path: Path, limit: str, *before: str) -> list[str]:
-    """Run store_confined.py; return what it says, line by line."""
-    command = [*before, sys.executable, "-m", "support.store_confined", limit, str(tmp_path / "place")]
-    (tmp_path / "place").mkdir(mode=0o700)
-    finished = subprocess.run(
-        command,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
-    return finished.stdout.splitlines()
-
-
-def test_a_real_limit_on_file_sizes_loses_nothing(tmp_path: Path) -> None:
-    """Whoever runs into a real ulimit is told, keeps what was saved, and goes on when it is lifted."""
-    assert _confined(tmp_path, "limit") == ["StoreUnavailable", "kept", "went on"]
-
-
-_IN_NAMESPACE = ("unshare", "--mount", "--propagation", "private")
-
-
-def _needs_root() -> None:
-    if os.geteuid() != 0:
-        if os.environ.get("CI") == "true":
-            pytest.fail("CI has to run this as root: it mounts a file system of its own")
-        pytest.skip("needs root, to mount a small file system in a namespace of its own")
-
-
-@pytest.mark.parametrize("limit", ["full", "read-only"])
-def test_a_real_full_or_read_only_file_system_loses_nothing(tmp_path: Path, limit: str) -> None:
-    """A partition that is really full, or was remounted read-only: told, kept, and gone on with afterwards."""
-    _needs_root()
-    said = _confined(tmp_path, limit, *_IN_NAMESPACE)
-    assert said == ["StoreUnavailable", "kept", "went on"]
 
 
 # --- other processes ---------------------------------------------------------------------------------

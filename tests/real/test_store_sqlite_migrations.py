@@ -14,7 +14,9 @@ from opsconsole.model.events import Event
 from opsconsole.store import migrations
 from opsconsole.store.migrations import APPLICATION_ID, MIGRATIONS, statements_of
 from opsconsole.store.sqlite import SqliteStore
+from opsconsole.store.versions import Migration
 from support.events import RUN, note, opening
+from support.faults import Tally, not_made
 from support.synthetic_migrations import HISTORY, broken_by
 from support.syscalls import available, decided_by, failing_at
 
@@ -159,37 +161,41 @@ def test_a_migration_that_would_change_events_is_refused(path: Path, statement: 
     """No upgrade can ever alter what was recorded, not even by mistake."""
     guards = [name for name in migrations._expected_schema(MIGRATIONS) if "_are_" in name or "_is_" in name]
     script = (*(f"DROP TRIGGER {name}" for name in guards), statement)
-    history = (*MIGRATIONS, migrations.Migration(2, script))
+    history = (*MIGRATIONS, Migration(2, script))
     before = path.read_bytes()
     with pytest.raises(StoreError, match="would change its events; it was left as it is"):
         SqliteStore(path, migrations=history)
     assert path.read_bytes() == before
 
 
-@pytest.mark.skipif(
-    not available(), reason="this Python has SQLite built in: its system calls cannot be made to fail"
-)
-def test_a_disk_that_fills_up_during_an_upgrade_leaves_the_record_as_it_was(path: Path) -> None:
+@pytest.mark.faults("migration")
+def test_a_disk_that_fills_up_during_an_upgrade_leaves_the_record_as_it_was(path: Path, tally: Tally) -> None:
     """Wherever the space runs out, in the backup or after: the old record works, and a later try succeeds.
 
     Only a commit that failed leaves the backup made before it: nobody could be sure of the file at that moment.
     """
+    if not available():
+        not_made("this Python has SQLite built in: its system calls cannot be made to fail")
     with decided_by(lambda _name, _before: 0) as calls:
         SqliteStore(_copied(path), migrations=HISTORY).close()
     assert len(calls) > 20
     for position in range(len(calls)):
-        place = _copied(path)
-        with decided_by(failing_at(position, errno.ENOSPC, lasting=True)), pytest.raises(StoreUnavailable):
-            SqliteStore(place, migrations=HISTORY)
-        assert _version(place) == 1
-        left = [each for each in _backups(place) if not each.name.endswith("-journal")]
-        for kept in [place, *left]:
-            with SqliteStore(kept) as store:
-                assert [each.event for each in store.events(RUN)] == EVENTS
-        assert not left or position > len(calls) // 2
-        SqliteStore(place, migrations=HISTORY).close()
-        assert _version(place) == 3
-        assert len(_backups(place)) == len(left) + 1
+        with tally.one():
+            _fill_up_at(position, len(calls), _copied(path))
+
+
+def _fill_up_at(position: int, calls: int, place: Path) -> None:
+    with decided_by(failing_at(position, errno.ENOSPC, lasting=True)), pytest.raises(StoreUnavailable):
+        SqliteStore(place, migrations=HISTORY)
+    assert _version(place) == 1
+    left = [each for each in _backups(place) if not each.name.endswith("-journal")]
+    for kept in [place, *left]:
+        with SqliteStore(kept) as store:
+            assert [each.event for each in store.events(RUN)] == EVENTS
+    assert not left or position > calls // 2
+    SqliteStore(place, migrations=HISTORY).close()
+    assert _version(place) == 3
+    assert len(_backups(place)) == len(left) + 1
 
 
 def test_a_newer_record_is_refused(path: Path) -> None:

@@ -68,7 +68,7 @@ class Installation:
 
     def environment(self, **more: str) -> dict[str, str]:
         """Return a plain environment without the tester's own settings."""
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_STATE_HOME") if name in os.environ}
         return {**kept, "LANG": "C.UTF-8", **more}
 
     def run(self, *words: str, env: Mapping[str, str] | None = None) -> Done:

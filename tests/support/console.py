@@ -2,7 +2,8 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import msgspec
 from opsconsole.app import ConsoleApp
 from opsconsole.config.checklists import LoadedChecklist, LoadedChecklists
 from opsconsole.config.settings import ConsoleSettings
+from opsconsole.contracts.anchor import AnchorError, Kept, Noted
 from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKind
-from opsconsole.contracts.store import StoreUnavailable
+from opsconsole.contracts.signer import Candidate, KeyPlace, SigningError
+from opsconsole.contracts.store import Head, Presence, StoreUnavailable
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.signing import Signing
 from opsconsole.model.checklists import (
@@ -27,8 +30,10 @@ from opsconsole.model.checklists import (
     Section,
 )
 from opsconsole.model.conditions import parse_condition
-from opsconsole.model.events import Actor, Event, Stored, Via
+from opsconsole.model.events import Actor, Event, Meaning, Signature, Stored, Via
+from opsconsole.model.people import Person, Role, role_for
 from opsconsole.model.readings import Evidence, Reading
+from opsconsole.model.tiers import Tier
 from opsconsole.model.values import Unit, number
 from opsconsole.screens.base import ConsoleScreen
 from opsconsole.store.sqlite import SqliteStore
@@ -40,6 +45,8 @@ NOW = dt.datetime(2026, 11, 21, 14, 12, 3, tzinfo=dt.UTC)
 """08:12:03 on a Saturday morning in Chicago."""
 OPERATOR = Actor("operator", "Day Operator", "ops01", Via.CONSOLE)
 CRON = Actor("cron", "", "ops01", Via.HEADLESS)
+JANES = Actor("jane", "Jane Roe", "ops02", Via.CONSOLE)
+"""A colleague."""
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07 [/] [@click=app.quit]x[/] \u202eevil\x9b5n \x00 \u0301"
 """Escape sequences, markup, a right-to-left override, a C1 control, NUL and a combining mark."""
@@ -208,11 +215,14 @@ class Told:
 
 
 class FaultyStore:
-    """A real store that cannot be written while `broken` is set."""
+    """A real store that cannot be written while `broken` is set, nor read while it is `gone`."""
 
     def __init__(self, inner: SqliteStore) -> None:
         self.inner = inner
         self.broken = False
+        self.gone = False
+        self.deaf = False
+        """Whether nobody hears what is stored: it is found by looking."""
         self.hook: Callable[[], None] = lambda: None
         """Called ahead of every append."""
 
@@ -221,10 +231,149 @@ class FaultyStore:
         self.hook()
         if self.broken:
             raise StoreUnavailable("the disk is full", "make room")
+        self.refuse()
         return self.inner.append(events, after=after)
+
+    def events(self, run: str, *, after: int = 0) -> list[Stored]:
+        """Refuse, or pass on."""
+        self.refuse()
+        return self.inner.events(run, after=after)
+
+    def head(self) -> Head:
+        """Refuse, or pass on."""
+        self.refuse()
+        return self.inner.head()
+
+    def watch(self) -> "FaultyWatch":
+        """Return a watch that is as faulty."""
+        return FaultyWatch(self)
+
+    def refuse(self) -> None:
+        """Raise while the store is gone."""
+        if self.gone:
+            raise StoreUnavailable("the server does not answer")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
+
+
+class FaultyWatch:
+    """The watch of a faulty store."""
+
+    def __init__(self, store: FaultyStore) -> None:
+        self._store = store
+        self._inner = store.inner.watch()
+        self._closed = False
+
+    def wait(self, timeout: float) -> bool:
+        """Wait as the real one does, looking often whether the store is gone."""
+        for _ in range(int(timeout / 0.05)):
+            self._store.refuse()
+            if self._closed:
+                break
+            if self._inner.wait(0.05) and not self._store.deaf:
+                return True
+        return self._closed and self._inner.wait(0)
+
+    def close(self) -> None:
+        """Look no longer."""
+        self._closed = True
+        self._inner.close()
+
+
+JANE = Person(
+    principal="jane@example.com",
+    name="Jane Roe",
+    roles=(Role.OPERATOR, Role.REVIEWER),
+    fingerprint="SHA256:" + "Q7" * 21 + "s",
+    key_type="ssh-ed25519",
+    public_key="ssh-ed25519 AAAA",
+)
+OPERATOR_PERSON = msgspec.structs.replace(
+    JANE, principal="operator@example.com", name="Day Operator", fingerprint="SHA256:" + "k3" * 21 + "E"
+)
+TOKEN = msgspec.structs.replace(
+    OPERATOR_PERSON, fingerprint="SHA256:" + "t9" * 21 + "A", key_type="sk-ssh-ed25519@openssh.com"
+)
+
+
+def key_of(person: Person, **more: Any) -> Candidate:
+    """Return a key of `person` in the agent."""
+    told = {"place": KeyPlace.AGENT, "path": "/tmp/agent.1", "comment": f"{person.principal} laptop"}
+    return Candidate(person=person, **{**told, **more})
+
+
+class ScriptedSigner:
+    """Offers the keys that a test gives it, and signs, waits or refuses as told."""
+
+    def __init__(self, *keys: Candidate) -> None:
+        self.keys = list(keys)
+        self.missing: SigningError | None = None
+        """Why there is no key, where there is none."""
+        self.refusal: Exception | None = None
+        """What comes of the next attempts to sign."""
+        self.hold: threading.Event | None = None
+        """Signing waits for it, as for a touch."""
+        self.asked: list[tuple[Meaning, str]] = []
+        self.payloads: list[bytes] = []
+
+    def candidates(self, meaning: Meaning, _at: dt.datetime) -> list[Candidate]:
+        """Return the keys whose people have the role."""
+        if self.missing is not None:
+            raise self.missing
+        return [each for each in self.keys if role_for(meaning) in each.person.roles]
+
+    def sign(self, payload: bytes, meaning: Meaning, candidate: Candidate) -> Signature:
+        """Do as told."""
+        person = candidate.person
+        self.asked.append((meaning, person.fingerprint))
+        self.payloads.append(payload)
+        if self.hold is not None:
+            self.hold.wait(30)
+        if self.refusal is not None:
+            raise self.refusal
+        tier = Tier.HARDWARE if person.hardware else Tier.SIGNED
+        return Signature(tier, person.principal, person.fingerprint, "-----BEGIN SSH SIGNATURE-----\nscripted\n")
+
+    def give_up(self) -> None:
+        """Do nothing: no process waits for it."""
+
+
+class ScriptedAuthenticator:
+    """Takes one password."""
+
+    def __init__(self, password: str) -> None:
+        self.password = password
+        self.fault: Exception | None = None
+        self.asked = 0
+
+    def authenticate(self, login: str, password: str) -> None:
+        """Take it or refuse it."""
+        self.asked += 1
+        if self.fault is not None:
+            raise self.fault
+        if password != self.password:
+            raise SigningError("wrong-password", f"the password of {login} was not taken", "type it again")
+
+
+class ScriptedAnchor:
+    """Keeps heads, or says why it cannot."""
+
+    name = "journal"
+
+    def __init__(self, fault: str = "") -> None:
+        self.fault = fault
+        self.noted: list[Noted] = []
+
+    def keep(self, noted: Noted, _record: Path | None) -> None:
+        """Keep a head, or raise."""
+        if self.fault:
+            raise AnchorError(self.fault)
+        self.noted.append(noted)
+
+    def kept(self) -> Iterator[Kept]:
+        """Yield nothing."""
+        return iter(())
 
 
 class Morning:
@@ -243,6 +392,11 @@ class Morning:
         self.store = FaultyStore(SqliteStore(directory / "records.db"))
         self.checklists = checklists
         self.options = options
+        self.signer: ScriptedSigner | None = options.get("signer")
+        self.authenticator: ScriptedAuthenticator | None = options.get("authenticator")
+        self.anchors: tuple[ScriptedAnchor, ...] = options.get("anchors", ())
+        self.held: list[Presence] = []
+        """Colleagues who are in a run until the morning is over."""
         books = directory / "checklists" / "runbooks"
         books.mkdir(parents=True, exist_ok=True)
         (books / "collection-failure.md").write_text(
@@ -266,14 +420,15 @@ class Morning:
             LoadedChecklist(path=self.directory / "checklists" / f"{each.id}.toml", id=each.id, checklist=each)
             for each in self.checklists
         )
-        engine = self.engine()
+        engine = self.engine(self.options.get("actor", OPERATOR))
         return Services(
             engine=engine,
             definitions=Definitions(LoadedChecklists(loaded), trusted=False),
             notices=self.options.get("notices", ()),
             problems=self.options.get("problems", ()),
+            alarms=self.options.get("alarms", ()),
             export_directory=self.directory / "day-logs",
-            signing=Signing(engine.store),
+            signing=Signing(engine.store, self.signer, self.authenticator, self.anchors),
             console=ConsoleSettings(),
         )
 
@@ -283,6 +438,8 @@ class Morning:
 
     def close(self) -> None:
         """End the store."""
+        for each in self.held:
+            each.close()
         self.store.inner.close()
 
 

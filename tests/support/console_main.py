@@ -1,7 +1,8 @@
 """Runs the console over told probes on the terminal it is started on: `python -m support.console_main DIRECTORY …`.
 
 `--bad` gives a bad morning, `--hasty` makes every timer of the console run many times a second, `--by-hand` leaves
-only items that a person ticks, `--ascii` and `--run NAME` are those of the command line.
+only items that a person ticks, `--jane` makes the operator another person, `--ascii` and `--run NAME` are those of
+the command line.
 """
 
 import argparse
@@ -16,7 +17,7 @@ def main() -> None:
     """Prepare the terminal as the command line does, and show the console."""
     parser = argparse.ArgumentParser()
     parser.add_argument("directory", type=Path)
-    for option in ("--ascii", "--bad", "--hasty", "--by-hand"):
+    for option in ("--ascii", "--bad", "--hasty", "--by-hand", "--jane"):
         parser.add_argument(option, action="store_true")
     parser.add_argument("--run", default="")
     options = parser.parse_args()
@@ -24,13 +25,14 @@ def main() -> None:
     show_splash("opsconsole ...", sys.stderr)
 
     import opsconsole.app
-    from opsconsole.screens import today
-    from support.console import BY_HAND, HOST, QBR, Morning, bad, good
+    from opsconsole.screens import keeping_up, run_shared, today
+    from support.console import BY_HAND, HOST, JANES, OPERATOR, QBR, Morning, bad, good
 
     if options.hasty:
-        opsconsole.app.REFRESH_EVERY = today.RELOAD_EVERY = 0.1
+        keeping_up.REFRESH_EVERY = today.RELOAD_EVERY = run_shared.COMPANY_EVERY = 0.1
     checklists = (BY_HAND,) if options.by_hand else (QBR, HOST)
-    morning = Morning(options.directory, bad() if options.bad else good(), checklists)
+    actor = JANES if options.jane else OPERATOR
+    morning = Morning(options.directory, bad() if options.bad else good(), checklists, actor=actor)
     terminal = Terminal.detect(os.environ, ascii_asked=options.ascii)
     raise SystemExit(opsconsole.app.run_console(morning.services(), terminal=terminal, run=options.run))
 

@@ -12,7 +12,7 @@ from opsconsole.model.runs import RunState
 from opsconsole.screens.live import LiveRun
 from opsconsole.widgets.environment import Terminal
 from opsconsole.widgets.rows import Rows
-from support.console import Morning
+from support.console import Morning, console_screen
 
 WAIT = 20.0
 """Seconds that anything may take to show; machines that run tests are slow."""
@@ -35,6 +35,11 @@ class Driver:
     def text(self) -> str:
         """What the screen shows."""
         return "\n".join(self.lines)
+
+    @property
+    def message(self) -> str:
+        """What the line of messages says."""
+        return console_screen(self.app).message.text
 
     @property
     def live(self) -> LiveRun:
@@ -64,6 +69,11 @@ class Driver:
         """Wait until the screen shows all `texts`."""
         for text in texts:
             await self.until(lambda text=text: text in self.text, repr(text))  # type: ignore[misc]
+
+    async def reads(self, *texts: str) -> None:
+        """Wait until the screen shows all `texts`, wherever their lines are broken."""
+        for text in texts:
+            await self.until(lambda text=text: text in " ".join(self.text.split()), repr(text))  # type: ignore[misc]
 
     async def sees_no(self, text: str) -> None:
         """Wait until the screen does not show `text`."""

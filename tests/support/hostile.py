@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-_FRAGMENTS = (
+FRAGMENTS = (
     *"#-+=:>|\\`*_~[]()<>&!$.;\"'/ \t\n\r",
     *("a", "1", "é", "例", "\u0301", "\u00a0", "\u2003"),
     *("```", "~~~", "    ", "---", "===", ":--", "| - |", "1. ", "- ", "# ", "> ", "  \n", "\\\n", "\n\n", "\n|"),
@@ -29,7 +29,7 @@ any_text = st.text(st.characters(codec=None, exclude_categories=()), max_size=30
 """Any characters at all, lone surrogates included."""
 
 hostile_text = st.one_of(
-    st.lists(st.sampled_from(_FRAGMENTS), max_size=14).map("".join),
+    st.lists(st.sampled_from(FRAGMENTS), max_size=14).map("".join),
     any_text,
 )
 """Mostly what means something to a terminal, to markdown or to HTML, in any order."""

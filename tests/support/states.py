@@ -29,13 +29,19 @@ from opsconsole.model.conditions import parse_condition
 from opsconsole.model.encoding import definition_hash
 from opsconsole.model.events import (
     Actor,
+    Amended,
+    Amendment,
+    AmendmentKind,
     Body,
+    Clock,
     Entered,
     Event,
     Filled,
+    Meaning,
     Measured,
     Noted,
     Opened,
+    Pruned,
     Redefined,
     Restored,
     Signature,
@@ -49,8 +55,10 @@ from opsconsole.model.events import (
 )
 from opsconsole.model.judging import judge
 from opsconsole.model.outcomes import Outcome
+from opsconsole.model.people import Person, Role
 from opsconsole.model.qualifications import DayOfMonitoring
 from opsconsole.model.readings import Evidence, Finding, Judgement, Level, Problem, Reading, Verdict
+from opsconsole.model.record import sha256_of
 from opsconsole.model.runs import RunState, fold
 from opsconsole.model.signoff import statement_of
 from opsconsole.model.tiers import Tier
@@ -170,10 +178,47 @@ class Telling:
         judged = judge(reading, entered.require, entered.target, entry=value)
         return self.add(Entered(name, value, text, judged))
 
-    def sign(self, signature: Signature | None = None) -> "Telling":
-        """Sign the run as it stands."""
-        statement = statement_of(self.state, self.actor, store_id=STORE_ID, signed_at=self.clock)
-        return self.add(Signed(statement=statement, signature=signature or Signature(Tier.ATTRIBUTED)))
+    def sign(
+        self,
+        signature: Signature | None = None,
+        meaning: Meaning = Meaning.PERFORMED,
+        amendment: Amendment | None = None,
+    ) -> "Telling":
+        """Sign the run as it stands, or an amendment of it."""
+        given = signature or Signature(Tier.ATTRIBUTED)
+        person = None
+        if given.armored:
+            person = Person(
+                principal=given.principal,
+                name=self.actor.name,
+                roles=tuple(Role),
+                fingerprint=given.fingerprint,
+                key_type="ssh-ed25519",
+                public_key="",
+            )
+        statement = statement_of(
+            self.state,
+            self.actor,
+            store_id=STORE_ID,
+            signed_at=self.clock,
+            meaning=meaning,
+            signatory=person,
+            clock=Clock.SYNCHRONISED if given.armored else Clock.UNKNOWN,
+            amendment=amendment,
+        )
+        kind = Amended if meaning is Meaning.AMENDED else Signed
+        return self.add(kind(statement=statement, signature=given))
+
+    def amend(self, kind: AmendmentKind, reason: str, signature: Signature, **more: object) -> "Telling":
+        """Amend the run and sign that; a new entry is judged as the engine would."""
+        amendment = msgspec.structs.replace(Amendment(kind=kind, reason=reason), **more)
+        if kind is AmendmentKind.ENTRY:
+            entered = next(each for each in self.definition.items if each.id == amendment.item)
+            latest = self.state.items[amendment.item].latest[""]
+            value = number(amendment.text)
+            judged = judge(latest.body.reading or Reading(), entered.require, entered.target, entry=value)
+            amendment = msgspec.structs.replace(amendment, value=value, judgement=judged)
+        return self.sign(signature, Meaning.AMENDED, amendment)
 
     @property
     def state(self) -> RunState:
@@ -434,6 +479,10 @@ def bad() -> Telling:
 
 def signed() -> Telling:
     """Return a signed morning with notes, a waiver of an earlier day, a skip, and a value that was corrected."""
+    return _ready().at("08:12:03").sign()
+
+
+def _ready() -> Telling:
     telling = Telling(QBR)
     telling.add(
         Waived(
@@ -462,7 +511,77 @@ def signed() -> Telling:
         Filled("issues", "ConnectWise took 31.4 s (limit 30 s), see CW-1204."),
         Filled("actions", "none"),
     )
-    return telling.at("08:12:03").sign()
+    return telling
+
+
+_ARMORED = """-----BEGIN SSH SIGNATURE-----
+U1NIU0lHAAAAAQAAADMAAAALc3NoLWVkMjU1MTkAAAAgbm90IGEgcmVhbCBrZXk=
+-----END SSH SIGNATURE-----
+"""
+"""What only looks like a signature."""
+
+OPERATOR_KEY = Signature(
+    Tier.SIGNED, "morning@example.org", "SHA256:mnZ0aGlzIGlzIG5vIGtleSBhdCBhbGwgYnV0IGEgdGVzdA", _ARMORED
+)
+REVIEWER_KEY = Signature(
+    Tier.HARDWARE, "late@example.org", "SHA256:bGF0ZSBvcGVyYXRvciBoYXMgbm8ga2V5IGluIHRoaXMgdGVz", _ARMORED
+)
+
+
+def amended() -> Telling:
+    """Return a morning that was signed as a pass, reviewed, and amended in every way: it failed after all."""
+    telling = _ready().at("08:12:03").sign(OPERATOR_KEY)
+    telling.by(SECOND).at("08:30:00").sign(REVIEWER_KEY, Meaning.REVIEWED)
+    telling.at("10:02:11").amend(
+        AmendmentKind.NOTE,
+        "seen by the vendor later",
+        REVIEWER_KEY,
+        item="disk",
+        text="Freed 12 GB.\n\nSee CHG-77.",
+    )
+    telling.by(OPERATOR).at("10:05:40").amend(
+        AmendmentKind.FIELD,
+        "the ticket number was wrong",
+        OPERATOR_KEY,
+        field="issues",
+        text="ConnectWise took 31.4 s (limit 30 s), see CW-1240.",
+    )
+    telling.at("10:07:02").amend(
+        AmendmentKind.ENTRY, "the number of October was read", OPERATOR_KEY, item="tickets-agree", text="385"
+    )
+    telling.at("10:09:30").amend(
+        AmendmentKind.FAILED, "the backup was older than a day:\nthe vault says so", OPERATOR_KEY, item="memory"
+    )
+    return telling.at("10:11:00").amend(
+        AmendmentKind.NOTE, "for the record", OPERATOR_KEY, text="Told the shift lead at 10:10."
+    )
+
+
+def pruned() -> Telling:
+    """Return a morning nobody signed, of which the evidence was removed a year later."""
+    telling = _measured()
+    telling.events = [_without_evidence(each) for each in telling.events]
+    telling.by(Actor("root", "", "qbr-host", Via.COMMAND)).at("03:00:00", dt.date(2027, 11, 30))
+    return telling.add(
+        Pruned(
+            through_seq=len(telling.events),
+            texts=2,
+            characters=141,
+            older_than=dt.datetime(2027, 11, 25, 9, tzinfo=dt.UTC),
+        )
+    )
+
+
+def _without_evidence(stored: Stored) -> Stored:
+    body = stored.event.body
+    if not isinstance(body, Measured) or body.reading is None:
+        return stored
+    bare = tuple(
+        msgspec.structs.replace(each, text="", sha256=sha256_of(each.text)) for each in body.reading.evidence
+    )
+    reading = msgspec.structs.replace(body.reading, evidence=bare)
+    event = msgspec.structs.replace(stored.event, body=msgspec.structs.replace(body, reading=reading))
+    return msgspec.structs.replace(stored, event=event)
 
 
 def edited() -> Telling:
@@ -583,7 +702,12 @@ def hostile() -> Telling:
     telling.measure("quiet", problem=Problem("failed", first, HOSTILE_LINES))
     telling.add(Noted("evil", HOSTILE_LINES), Noted("", first), Filled("notes", HOSTILE_LINES))
     telling.add(Waived("quiet", HOSTILE_LINES, DATE), Skipped("wild", second))
-    return telling
+    telling.sign(Signature(Tier.SIGNED, fourth, third, HOSTILE_LINES))
+    telling.amend(
+        AmendmentKind.NOTE, HOSTILE_LINES, Signature(Tier.SIGNED, fourth), item="evil", text=HOSTILE_LINES
+    )
+    telling.amend(AmendmentKind.FIELD, first, Signature(Tier.SIGNED, fourth), field="notes", text=HOSTILE_LINES)
+    return telling.amend(AmendmentKind.FAILED, HOSTILE_LINES, Signature(Tier.SIGNED, fourth), item="wild")
 
 
 def told(text: str, reading: Reading | None = None) -> Telling:
@@ -604,7 +728,9 @@ def told(text: str, reading: Reading | None = None) -> Telling:
     plain.by(Actor(text, text, text, Via.CONSOLE))
     plain.add(Noted("check", text), Noted("", text), Filled("notes", text))
     plain.add(Waived("check", text, DATE, author=text, origin=text), Skipped("tick", text))
-    return plain.sign(Signature(Tier.SIGNED, text, text))
+    key = Signature(Tier.SIGNED, text, text)
+    plain.sign(key).amend(AmendmentKind.NOTE, text, key, item="check", text=text)
+    return plain.amend(AmendmentKind.FIELD, text, key, field="notes", text=text)
 
 
 STATES: dict[str, Callable[[], Telling]] = {
@@ -612,6 +738,8 @@ STATES: dict[str, Callable[[], Telling]] = {
     "pending": pending,
     "bad": bad,
     "signed": signed,
+    "amended": amended,
+    "pruned": pruned,
     "edited": edited,
     "targets": targets,
     "hostile": hostile,

@@ -1,10 +1,14 @@
 """A process that writes to a store and says what was acknowledged: `store_writer KIND WHERE DEED RUN [COUNT]`.
 
 It says `ready`, waits until its input ends, and then, for each event, `try ID` and after its append `done ID`, or
-the name of the error. DEED is `note` (COUNT times), `open`, or `sign`.
+the name of the error. DEED is `note` (COUNT times), `same` (COUNT notes that are those of every other process that
+does the same), `open`, or `sign`.
 """
 
 import sys
+import uuid
+
+import msgspec
 
 from opsconsole.contracts.store import Store, StoreError
 from opsconsole.model.events import Event
@@ -35,6 +39,10 @@ def main(kind: str, where: str, deed: str, run: str, count: str = "1") -> None:
     if deed == "note":
         for number in range(int(count)):
             _append(store, note(f"note {number}", run))
+    elif deed == "same":
+        for number in range(int(count)):
+            name = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{run} {number}"))
+            _append(store, msgspec.structs.replace(note(f"note {number}", run), id=name))
     elif deed == "open":
         _append(store, opening(), 0)
     elif deed == "sign":

@@ -1,6 +1,7 @@
 """Versions of the SQLite schema that never were, to go through what a later one will."""
 
-from opsconsole.store.migrations import MIGRATIONS, Migration, statements_of
+from opsconsole.store.migrations import MIGRATIONS, statements_of
+from opsconsole.store.versions import Migration
 
 _ADD_A_COLUMN = """
 DROP TRIGGER events_are_never_changed;

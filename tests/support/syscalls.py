@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator
 _INT, _SIZE, _POINTER = ctypes.c_int, ctypes.c_size_t, ctypes.c_void_p
 
 
-class _Vfs(ctypes.Structure):
+class Vfs(ctypes.Structure):
+    """The head of sqlite3_vfs, version 3."""
+
     _fields_ = (
         ("iVersion", _INT),
         ("szOsFile", _INT),
@@ -44,24 +46,25 @@ Fate = Callable[[str, int], int]
 
 def available() -> bool:
     """Return whether SQLite's system calls can be replaced in this Python."""
-    return _vfs() is not None
+    return default_vfs() is not None
 
 
-def _vfs() -> "ctypes._Pointer[_Vfs] | None":
+def default_vfs() -> "ctypes._Pointer[Vfs] | None":
+    """Return SQLite's own VFS, None where this Python does not let it be reached."""
     try:
         find = ctypes.CDLL(_sqlite3.__file__).sqlite3_vfs_find
     except (AttributeError, OSError):
         return None
-    find.restype = ctypes.POINTER(_Vfs)
+    find.restype = ctypes.POINTER(Vfs)
     find.argtypes = (ctypes.c_char_p,)
-    found: ctypes._Pointer[_Vfs] = find(None)
+    found: ctypes._Pointer[Vfs] = find(None)
     return found if found and found.contents.iVersion >= 3 else None
 
 
 @contextlib.contextmanager
 def decided_by(fate: Fate) -> Iterator[list[str]]:
     """Ask `fate` about each call while the `with` block lasts; gives the names of the calls so far."""
-    vfs = _vfs()
+    vfs = default_vfs()
     assert vfs is not None
     seen: list[str] = []
     replaced: dict[str, int] = {}

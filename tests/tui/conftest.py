@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from opsconsole.model.events import Clock
 from opsconsole.model.values import Number, seconds
 
 _OWN = "TEXTUAL_SNAPSHOT_TEMPDIR"  # of the plug-in that compares pictures
@@ -28,9 +29,11 @@ def _same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
         return seconds(0.25)
 
     monkeypatch.setattr("opsconsole.engine.measuring.seconds", quarter)
+    for module in ("engine.session", "screens.signoff"):
+        monkeypatch.setattr(f"opsconsole.{module}.clock_state", lambda: Clock.SYNCHRONISED)
     monkeypatch.setattr("opsconsole.engine.recorder.RETRIES", (0.001,))
-    monkeypatch.setattr("opsconsole.app.RETRY_EVERY", 0.05)
-    monkeypatch.setattr("opsconsole.app.REFRESH_EVERY", 0.05)
+    monkeypatch.setattr("opsconsole.screens.keeping_up.RETRY_EVERY", 0.05)
+    monkeypatch.setattr("opsconsole.screens.keeping_up.REFRESH_EVERY", 0.05)
 
 
 @pytest.fixture

@@ -1,8 +1,12 @@
 """Past runs: which there were, what they came to, and one of them in full, to be read only."""
 
 import datetime as dt
+import threading
+
+from msgspec.structs import replace
 
 from opsconsole.contracts.store import RunKey
+from opsconsole.model.events import Stored
 from support.console import CRON, HOST, QBR, Morning
 from support.driving import driving
 
@@ -81,6 +85,34 @@ async def test_thousands_of_runs_are_read_as_they_come_near(morning: Morning) ->
         await driver.press("end")
         await driver.until(lambda: keys[-1].id in asked)
         assert len(asked) < 200
+
+
+async def test_the_latest_runs_show_before_all_are_listed(morning: Morning) -> None:
+    """A hundred thousand runs do not keep anybody waiting: the latest are there, the rest follows."""
+    latest = dt.date(2026, 11, 20)
+    await _past(morning, latest)
+    keys = [RunKey("host-daily", (latest - dt.timedelta(days)).isoformat()) for days in range(5_000)]
+    events, counted = morning.store.inner.events, threading.Event()
+
+    def runs(_checklist: str = "", *, limit: int = 0) -> list[RunKey]:
+        if not limit:
+            counted.wait(60)
+        return keys[:limit] if limit else keys
+
+    def alike(run: str, *, after: int = 0) -> list[Stored]:
+        return [replace(each, event=replace(each.event, run=run)) for each in events(keys[0].id, after=after)]
+
+    async with driving(morning) as driver:
+        await driver.sees("Host daily")
+        morning.store.inner.runs = runs  # type: ignore[method-assign, assignment]
+        morning.store.inner.events = alike  # type: ignore[method-assign]
+        await driver.press("down", "h")
+        await driver.sees("counting runs", "[x] PASS     2026-11-20")
+        await driver.press("down", "down")
+        counted.set()
+        await driver.sees("5,000 runs", "> [x] PASS     2026-11-18")
+        await driver.press("end")
+        await driver.sees(f"> [x] PASS     {keys[-1].period}")
 
 
 async def test_checklist_without_runs(morning: Morning) -> None:

@@ -6,6 +6,7 @@ from opsconsole.app import ConsoleApp
 from opsconsole.screens.commands import COMMANDS, Where, commands_of, footer
 from opsconsole.screens.form import FormScreen
 from opsconsole.screens.history import HistoryScreen
+from opsconsole.screens.password import PasswordScreen
 from opsconsole.screens.reader import ReaderScreen
 from opsconsole.screens.run import RunScreen
 from opsconsole.screens.signoff import SignOffScreen
@@ -22,7 +23,9 @@ SCREENS: dict[Where, type] = {
     Where.HISTORY: HistoryScreen,
     Where.READER: ReaderScreen,
     Where.FORM: FormScreen,
+    Where.PASSWORD: PasswordScreen,
 }
+MODAL = {Where.FORM, Where.PASSWORD}
 
 
 @pytest.mark.parametrize("command", [each for each in COMMANDS if each.keys], ids=lambda each: each.id)
@@ -35,7 +38,7 @@ def test_every_key_does_something(command) -> None:  # type: ignore[no-untyped-d
 @pytest.mark.parametrize("where", list(Where))
 def test_no_key_means_two_things(where: Where) -> None:
     """On one screen a key has one meaning, and ids are unique, so that keys can be remapped."""
-    commands = commands_of(where, anywhere=where is not Where.FORM)
+    commands = commands_of(where, anywhere=where not in MODAL)
     keys = [key for each in commands for key in each.keys.split(",") if key]
     assert len(keys) == len(set(keys))
     ids = [each.id for each in COMMANDS]

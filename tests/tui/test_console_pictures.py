@@ -9,10 +9,24 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
+from opsconsole.contracts.signer import SigningError
 from opsconsole.model.events import Statement
 from opsconsole.screens import signoff_view
+from opsconsole.screens.signoff_view import RecordFacts
 from opsconsole.widgets.evidence import Paragraph
-from support.console import CRON, HOST, Morning, bad, good
+from support.console import (
+    CRON,
+    HOST,
+    JANES,
+    OPERATOR_PERSON,
+    TOKEN,
+    Morning,
+    ScriptedAuthenticator,
+    ScriptedSigner,
+    bad,
+    good,
+    key_of,
+)
 from support.driving import Driver
 
 from .conftest import MakeMorning
@@ -26,9 +40,12 @@ def _plain_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Show the same hashes and ids in every run."""
     bound = signoff_view._bound
 
-    def steady(statement: Statement) -> Iterator[Paragraph]:
+    def steady(statement: Statement, record: RecordFacts | None) -> Iterator[Paragraph]:
         plain = {"head_seq": 9, "head_hash": "5a" * 32, "definition_hash": "c3" * 32, "store_id": "0" * 36}
-        return bound(msgspec.structs.replace(statement, **plain))
+        if statement.amends:
+            plain["amends"] = "7e" * 32
+        facts = RecordFacts(record.events, 7_831, "b4" * 32) if record is not None else None
+        return bound(msgspec.structs.replace(statement, **plain), facts)
 
     monkeypatch.setattr(signoff_view, "_bound", steady)
 
@@ -90,7 +107,7 @@ async def unsaved(driver: Driver) -> None:
     driver.morning.store.broken = True
     await driver.press("space")
     await driver.sees("1 action NOT SAVED")
-    driver.live.unsaved_cause = "the disk is full; kept in /var/lib/opsconsole/unsaved until it can be saved"
+    driver.live.session._recorder.unsaved_cause = "the disk is full; kept in /var/lib/opsconsole/unsaved until it can be saved"
     driver.live._tell()
     await driver.sees("/var/lib/opsconsole")
 
@@ -117,7 +134,12 @@ async def explained(driver: Driver) -> None:
 
 async def ready(driver: Driver) -> None:
     """What is signed, before it is."""
-    await explained(driver)
+    if driver.morning.told.answers["disk"] == bad()["disk"]:
+        await explained(driver)
+    else:
+        await opened(driver)
+        await driver.live.session.enter("tickets", "412")
+        await driver.live.session.tick("dashboard")
     await driver.press("g")
     await driver.sees("ready: S signs")
 
@@ -167,6 +189,116 @@ async def palette(driver: Driver) -> None:
     await driver.sees_no("Take a skip")
 
 
+async def signed_green(driver: Driver) -> None:
+    """A green morning, signed."""
+    await opened(driver)
+    session = driver.live.session
+    await session.enter("tickets", "412")
+    await session.tick("dashboard")
+    await driver.press("g")
+    await driver.sees("ready: S signs")
+    await driver.press("S")
+    await driver.sees("Signed. x")
+    await driver.press("escape")
+    await driver.sees("signed PASS")
+
+
+def _signer(driver: Driver) -> ScriptedSigner:
+    assert driver.morning.signer is not None
+    return driver.morning.signer
+
+
+async def with_key(driver: Driver) -> None:
+    """A sign-off with a security key, before it signs."""
+    _signer(driver).keys = [key_of(TOKEN), key_of(OPERATOR_PERSON)]
+    await ready(driver)
+    await driver.sees("ED25519-SK")
+
+
+async def without_key(driver: Driver) -> None:
+    """A sign-off without a usable key."""
+    _signer(driver).missing = SigningError(
+        "no-agent",
+        "no agent answers: SSH_AUTH_SOCK names /tmp/ssh-XXXX/agent.1, which is gone",
+        "log in again with ssh -A, or start one: eval $(ssh-agent)",
+    )
+    await ready(driver)
+    await driver.press("S")
+    await driver.sees("Y signs all the same")
+
+
+async def choosing_key(driver: Driver) -> None:
+    """The list of ways of signing."""
+    _signer(driver).keys = [key_of(TOKEN, comment="token"), key_of(OPERATOR_PERSON)]
+    await ready(driver)
+    await driver.press("c")
+    await driver.sees("Sign with")
+
+
+async def amending(driver: Driver) -> None:
+    """What is asked for an amendment."""
+    await signed_green(driver)
+    await driver.go("tickets")
+    await driver.press("a", "enter")
+    await driver.press(*["backspace"] * 3, *"500", "tab")
+    await driver.type("Read the wrong month")
+    await driver.sees("Read the wrong month")
+
+
+async def amendment(driver: Driver) -> None:
+    """An amendment before it is signed."""
+    await amending(driver)
+    await driver.press("enter")
+    await driver.sees("ready: S signs")
+
+
+async def amended(driver: Driver) -> None:
+    """A run that was amended to FAIL."""
+    await amendment(driver)
+    await driver.press("S")
+    await driver.sees("Signed as amended")
+    await driver.press("escape")
+    await driver.sees("amended to FAIL")
+
+
+async def today_amended(driver: Driver) -> None:
+    """Today, after that."""
+    await amended(driver)
+    await driver.press("escape")
+    await driver.sees("amended to FAIL")
+
+
+async def together(driver: Driver) -> None:
+    """A colleague is in the run, and has just done something."""
+    await opened(driver)
+    other = await driver.morning.engine(JANES).open(driver.morning.checklists[0])
+    presence = driver.morning.store.enter(driver.state.run, "Jane Roe (jane)")
+    await driver.until(lambda: "with Jane" in driver.lines[0], "Jane")
+    await other.tick("dashboard")
+    await driver.sees("Jane Roe (jane) ticked")
+    driver.morning.held.append(presence)
+    await other.aclose()
+
+
+async def out_of_reach(driver: Driver) -> None:
+    """The record cannot be reached, and a tick is not saved."""
+    await opened(driver)
+    await driver.go("dashboard")
+    driver.morning.store.gone = True
+    await driver.press("space")
+    await driver.sees("1 action NOT SAVED", "RECORD OUT OF REACH")
+    driver.live.session._recorder.unsaved_cause = "kept in /var/lib/opsconsole/unsaved until it can be saved"
+    driver.live._tell()
+    await driver.sees("/var/lib/opsconsole")
+
+
+async def password(driver: Driver) -> None:
+    """A password being typed."""
+    await ready(driver)
+    await driver.press("S")
+    await driver.type("not-a-password")
+
+
 SCENES: dict[str, tuple[Callable[[], Any], Steps]] = {
     "today": (good, today),
     "run-good": (good, opened),
@@ -180,12 +312,25 @@ SCENES: dict[str, tuple[Callable[[], Any], Steps]] = {
     "form-waive": (bad, waive),
     "signoff-hurdles": (bad, hurdles),
     "signoff-ready": (bad, ready),
+    "signoff-key": (good, with_key),
+    "signoff-no-key": (good, without_key),
+    "signoff-choice": (good, choosing_key),
+    "signoff-password": (good, password),
+    "form-amend": (good, amending),
+    "signoff-amendment": (good, amendment),
+    "run-amended": (good, amended),
+    "today-amended": (good, today_amended),
+    "run-together": (good, together),
+    "run-out-of-reach": (good, out_of_reach),
     "history": (good, history),
     "history-past": (good, past),
     "runbook": (bad, runbook),
     "help": (good, help_),
     "palette": (good, palette),
 }
+
+
+KEYED = {with_key, without_key, choosing_key}
 
 
 async def _earlier(morning: Morning) -> None:
@@ -209,11 +354,16 @@ def test_looks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The screen looks as it was accepted."""
-    monkeypatch.setattr("opsconsole.app.RETRY_EVERY", 60.0)
+    monkeypatch.setattr("opsconsole.screens.keeping_up.RETRY_EVERY", 60.0)
+    monkeypatch.setattr("opsconsole.screens.run_shared.COMPANY_EVERY", 0.05)
+    monkeypatch.setattr("opsconsole.screens.run_shared.NEWS_FOR", 600.0)
     answers, steps = SCENES[scene]
     problems = ("checklists/broken.toml: line 3: 'prob' is no key of an item; did you mean 'probe'?",)
     notices = ("this host was not booted with systemd: items about units, timers and the journal are skipped",)
-    morning = make_morning(answers(), notices=notices, problems=problems)
+    options: dict[str, Any] = {"signer": ScriptedSigner()} if steps in KEYED else {}
+    if steps is password:
+        options = {"authenticator": ScriptedAuthenticator("")}
+    morning = make_morning(answers(), notices=notices, problems=problems, **options)
     asyncio.run(_earlier(morning))
     app = morning.app()
 

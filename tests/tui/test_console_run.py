@@ -314,7 +314,11 @@ async def test_unreadable_record_is_said_calmly(morning: Morning, monkeypatch: p
         await driver.open_run()
         with monkeypatch.context() as patch:
             patch.setattr(morning.store.inner, "events", broken)
-            await driver.sees("the record cannot be read now: the disk is gone")
+            await driver.sees("RECORD OUT OF REACH  the disk is gone")
+            await driver.press("down")
+            await driver.sees("RECORD OUT OF REACH")  # it stays for as long as it is so
+        await driver.sees("the record can be reached again")
+        await driver.sees_no("OUT OF REACH")
         await driver.go("dashboard")
         await driver.press("space")
         await driver.sees("[x] PASS    The dashboard looks right")

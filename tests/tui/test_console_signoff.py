@@ -147,7 +147,8 @@ async def test_change_by_somebody_else_is_shown_before_signing(morning: Morning)
 
 async def test_conflict_at_the_last_moment_signs_nothing(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two people at once: the later one's signature is refused, and what changed is shown."""
-    monkeypatch.setattr("opsconsole.app.REFRESH_EVERY", 60.0)
+    monkeypatch.setattr("opsconsole.screens.keeping_up.REFRESH_EVERY", 60.0)
+    morning.store.deaf = True
     async with driving(morning) as driver:
         await _all_green(driver)
         await driver.press("g")

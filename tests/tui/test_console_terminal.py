@@ -105,6 +105,33 @@ def test_ascii_only(tmp_path: Path, how: tuple[str, str]) -> None:
         assert pty.screen.lines[0].endswith("not ready")
 
 
+def test_sign_and_amend_plainly(tmp_path: Path) -> None:
+    """A whole sign-off and an amendment with neither colours nor anything but ASCII: every word of it reads."""
+    with console(tmp_path, "--ascii", "--by-hand", "--run", "by-hand", env={"NO_COLOR": "1"}) as pty:
+        pty.wait_for("> [ ] PENDING Look at 00")
+        pty.send(" j" * 15)
+        pty.wait_for("15 pass")
+        for keys, seen in (
+            ("g", "ready: S signs"),
+            ("d", "The statement, its last line"),
+            ("\x1b", "ready: S signs"),
+            ("S", "Signed. x"),
+            ("\x1b", "signed PASS"),
+            ("a", "Amend the signed run"),
+            ("\r", "Found failed after all"),
+            ("the lamp was red\r", "becomes    FAIL"),
+            ("S", "Signed as amended."),
+            ("\x1b", "signed PASS, amended to FAIL"),
+        ):
+            pty.send(keys)
+            pty.wait_for(seen)
+        pty.wait_for("the lamp was red")
+        pty.settle()
+        assert pty.output.isascii()
+        codes = {int(code or 0) for match in _SGR.finditer(pty.output) for code in match[1].split(b";")}
+        assert codes <= set(range(10)) | set(range(20, 30)), codes
+
+
 def test_note_is_written_in_the_editor(tmp_path: Path) -> None:
     """Ctrl+O goes on in $EDITOR with what was typed; what it saved is in the form, and is kept with Enter."""
     editor = tmp_path / "editor"

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from opsconsole.contracts.store import RunKey
+from opsconsole.engine.entering import ActionRefused
 from opsconsole.engine.overview import RunSummary, Today, summary_of
-from opsconsole.engine.session import ActionRefused
 from opsconsole.model.calendar import Standing
 from opsconsole.model.checklists import Due
 from opsconsole.model.events import Entered, Filled, Measured, Noted, Skipped, Ticked, Waived

@@ -16,11 +16,12 @@ from opsconsole.contracts.store import Conflict, Store, StoreUnavailable
 from opsconsole.engine import measuring
 from opsconsole.engine.changes import Change, Changed, Progress, Unsaved
 from opsconsole.engine.engine import Engine
+from opsconsole.engine.entering import ActionRefused, typed_value
 from opsconsole.engine.locking import PassLock
 from opsconsole.engine.measuring import MeasuringOptions
 from opsconsole.engine.overview import today
 from opsconsole.engine.recorder import NotSaved
-from opsconsole.engine.session import ActionRefused, RunSession, typed_value
+from opsconsole.engine.session import RunSession
 from opsconsole.model.calendar import Standing
 from opsconsole.model.checklists import Checklist, Due, Entry, EntryKind, Field, Item, Retry, RetryOn, Section
 from opsconsole.model.conditions import parse_condition

@@ -2,9 +2,11 @@
 
 import asyncio
 import datetime as dt
+import errno
 import os
 import stat
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,10 @@ from opsconsole.contracts.probe import Context, Environment, ProbeKind
 from opsconsole.contracts.store import StoreUnavailable
 from opsconsole.engine import measuring
 from opsconsole.engine.engine import Engine
+from opsconsole.engine.entering import ActionRefused, typed_value
 from opsconsole.engine.locking import PassLock
 from opsconsole.engine.recorder import NotSaved
-from opsconsole.engine.session import ActionRefused, RunSession, typed_value
+from opsconsole.engine.session import RunSession
 from opsconsole.engine.spill import Spill, make_private
 from opsconsole.model.checklists import Cadence, Checklist, Due, Entry, Item, Qualification, Section
 from opsconsole.model.conditions import parse_condition
@@ -76,11 +79,14 @@ class Place:
         self.directory = directory
         self.inner = SqliteStore(directory / "records.db")
         self.broken = False
+        self.before: Callable[[], object] = lambda: None
+        """Called ahead of every append."""
         self.now = NOW
         self.gate = Gate()
 
     def append(self, events: list[Event], *, after: int | None = None) -> list[Stored]:
         """Refuse for now, or pass on."""
+        self.before()
         if self.broken:
             raise StoreUnavailable("the disk is full", "make room")
         return self.inner.append(events, after=after)
@@ -281,6 +287,52 @@ async def test_two_processes_that_cannot_save_keep_their_own(place: Place) -> No
     place.broken = False
     again = await place.engine().open(definition)
     assert {note.text for note in again.state.items["look"].notes} == {"note 0", "note 1"}
+
+
+async def test_what_a_silent_store_holds_up_is_spilled_before_the_end(place: Place, tmp_path: Path) -> None:
+    """A line that drops while the server hangs: what was being saved is in a file, until it is known to be stored."""
+    session = await place.engine().open(checklist(MANUAL))
+    unsaved, answer = tmp_path / "state" / "unsaved", threading.Event()
+    place.before = answer.wait
+    noting = asyncio.create_task(session.note("look", "the light is red"))
+    await asyncio.sleep(0)
+    await session.hasten()
+    (spilled,) = unsaved.iterdir()
+    assert "the light is red" in spilled.read_text()
+    answer.set()
+    await session.aclose()
+    assert [each.event.body.text for each in place.inner.events(session.state.run, after=1)] == ["the light is red"]
+    assert list(unsaved.iterdir()) == []
+    noting.cancel()
+
+
+def test_everything_that_was_refused_is_kept_aside(tmp_path: Path) -> None:
+    """A store that refuses a second time does not replace what it refused before."""
+    spill, chain = Spill((tmp_path / "unsaved",), "morning@2026-11-21"), Chain()
+    for text in ("first", "second"):
+        chain.add(Noted("", text))
+        kept = spill.set_aside([chain.events[-1].event])
+    assert kept is not None
+    assert [text in kept.read_text() for text in ("first", "second")] == [True, True]
+
+
+def test_a_spill_that_a_bad_disk_does_not_give_back_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be read now is not removed with what was saved."""
+    make_private(tmp_path / "unsaved")
+    (tmp_path / "unsaved" / "morning@2026-11-21.old.jsonl").write_text("{}")
+    spill = Spill((tmp_path / "unsaved",), "morning@2026-11-21")
+
+    def unreadable(_path: Path) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", unreadable)
+        assert spill.claim() == []
+    spill.settle([])
+    (kept,) = (tmp_path / "unsaved").iterdir()
+    assert (kept.suffix, kept.read_text()) == (".unreadable", "{}")
 
 
 def test_a_spill_that_cannot_be_read_is_kept(tmp_path: Path) -> None:

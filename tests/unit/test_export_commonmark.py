@@ -58,6 +58,8 @@ def test_evidence_cannot_leave_its_fence(text: str) -> None:
 @given(hostile_text)
 @example(HOSTILE_LINES)
 @example("a|b\n:--\nc")
+@example("#  \n\xa0")
+@example("last\n\u2003")
 def test_a_note_keeps_its_lines(text: str) -> None:
     """A note stays within its quotation, each line on a line of its own, its list signs and indents to be seen."""
     found = parse(f"{quoted(text)}\n\nafter")

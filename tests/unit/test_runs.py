@@ -12,10 +12,14 @@ from opsconsole.model.checklists import Checklist, Section
 from opsconsole.model.conditions import parse_condition
 from opsconsole.model.encoding import canonical, decoded, definition_hash
 from opsconsole.model.events import (
+    Amended,
+    Amendment,
+    AmendmentKind,
     Body,
     Entered,
     Event,
     Filled,
+    Meaning,
     Noted,
     Redefined,
     Restored,
@@ -187,6 +191,35 @@ def test_a_signed_run_says_what_was_signed() -> None:
     signed = chain.add(Signed(statement=statement, signature=Signature(Tier.ATTRIBUTED))).state()
     assert signed.signed is not None
     assert signed.result is Result.PASS
+
+
+@pytest.mark.parametrize(
+    ("said", "result", "passed"),
+    [
+        ([Result.PASS], Result.PASS, True),
+        ([Result.FAIL], Result.FAIL, False),
+        ([Result.PASS, Result.PASS], Result.PASS, True),
+        ([Result.PASS, Result.FAIL], Result.FAIL, False),
+        ([Result.FAIL, Result.PASS], Result.PASS, False),
+        ([Result.PASS, Result.FAIL, Result.PASS], Result.FAIL, False),
+        ([Result.FAIL, Result.PASS, Result.FAIL], Result.FAIL, False),
+        ([Result.FAIL, Result.PASS, Result.FAIL, Result.PASS], Result.FAIL, False),
+    ],
+)
+def test_a_run_that_an_amendment_failed_stays_failed(said: list[Result], result: Result, passed: bool) -> None:
+    """The sign-off and its amendments say in turn what the run came to: from a pass there is no way back to one."""
+    chain = green()
+    note = Amendment(kind=AmendmentKind.NOTE, reason="because", text="x")
+    for place, each in enumerate(said):
+        plain = statement_of(chain.state(), OPERATOR, store_id="store", signed_at=MORNING)
+        statement = msgspec.structs.replace(plain, result=each)
+        if place:
+            statement = msgspec.structs.replace(statement, meaning=Meaning.AMENDED, amendment=note)
+        body = Amended if place else Signed
+        chain.add(body(statement=statement, signature=Signature(Tier.ATTRIBUTED)))
+    reviewed = msgspec.structs.replace(plain, meaning=Meaning.REVIEWED, result=Result.PASS)
+    chain.add(Signed(statement=reviewed, signature=Signature(Tier.ATTRIBUTED)))
+    assert (chain.state().result, chain.state().passed) == (result, passed)
 
 
 def test_events_of_another_run_are_refused() -> None:

@@ -66,7 +66,7 @@ def parameters_of(dsn: str) -> dict[str, str]:
     """Return the keywords and values of a connection string or URL; raise DsnError where it holds a secret."""
     is_url = dsn.startswith(("postgresql://", "postgres://"))
     found = _of_url(dsn) if is_url else _of_pairs(dsn)
-    for keyword in SECRETS & found.keys():
+    for keyword in (each for each in found if each.lower() in SECRETS):
         raise DsnError(f"it holds a secret ('{keyword}'), which does not belong there: {_HOW_TO_GIVE}")
     ports = found.get("port", "").split(",")
     if not all(not port or (port.isdecimal() and 0 < int(port) <= _LARGEST_PORT) for port in ports):
@@ -167,7 +167,7 @@ def _quoted(value: str) -> str:
 def password_file(parameters: Mapping[str, str]) -> Path:
     """Return where libpq looks for passwords."""
     named = parameters.get("passfile") or os.environ.get("PGPASSFILE")
-    return Path(named) if named else Path("~/.pgpass").expanduser()
+    return Path(named) if named else _in_home(".pgpass")
 
 
 def ignored_password_file(parameters: Mapping[str, str]) -> Path | None:
@@ -188,21 +188,42 @@ def setting(parameters: Mapping[str, str], keyword: str, variable: str, default:
 
 def _service(parameters: Mapping[str, str]) -> dict[str, str]:
     """Return what the connection service file says, empty where there is none: "The Connection Service File"."""
-    name = parameters.get("service") or os.environ.get("PGSERVICE")
-    if not name:
-        return {}
-    files = (
-        Path(os.environ.get("PGSERVICEFILE") or Path("~/.pg_service.conf").expanduser()),
+    file = service_file(parameters)
+    return _service_section(_lines(file), f"[{_service_name(parameters)}]") if file is not None else {}
+
+
+def service_file(parameters: Mapping[str, str]) -> Path | None:
+    """Return the file in which libpq finds the service of a connection, None where it names none."""
+    name = _service_name(parameters)
+    found = (path for path in service_files() if name and f"[{name}]" in map(str.strip, _lines(path)))
+    return next(found, None)
+
+
+def _service_name(parameters: Mapping[str, str]) -> str:
+    return parameters.get("service") or os.environ.get("PGSERVICE") or ""
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
+def _in_home(name: str) -> Path:
+    """Return a file of the account's home directory, one that there cannot be where it has none."""
+    try:
+        return Path("~", name).expanduser()
+    except RuntimeError:
+        return Path(os.devnull, name)
+
+
+def service_files() -> tuple[Path, Path]:
+    """Return where libpq looks for services: the user's own file, and the system's."""
+    return (
+        Path(os.environ.get("PGSERVICEFILE") or _in_home(".pg_service.conf")),
         Path(os.environ.get("PGSYSCONFDIR") or "/etc/postgresql-common", "pg_service.conf"),
     )
-    for path in files:
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError):
-            continue
-        if f"[{name}]" in map(str.strip, lines):
-            return _service_section(lines, f"[{name}]")
-    return {}
 
 
 def _service_section(lines: list[str], heading: str) -> dict[str, str]:

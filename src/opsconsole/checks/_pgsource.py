@@ -5,10 +5,17 @@ import importlib
 import time
 
 from opsconsole.checks import _pgproblems
-from opsconsole.checks._conninfo import DsnError, UnresolvedError, connection_parameters, parameters_of
+from opsconsole.checks._conninfo import (
+    DsnError,
+    UnresolvedError,
+    connection_parameters,
+    parameters_of,
+    service_file,
+)
 from opsconsole.checks._pgproblems import Place
 from opsconsole.checks._postgres import Connection
 from opsconsole.checks._threads import in_thread
+from opsconsole.config.trust import Doubt, doubt_of
 from opsconsole.contracts.probe import ProbeError, Source
 
 POSTGRESQL = "postgresql"
@@ -16,17 +23,32 @@ POSTGRESQL = "postgresql"
 
 
 def place_of(name: str, source: Source) -> Place:
-    """Return where a source is; raise ProbeError where its definition cannot be used."""
+    """Return where a source is; raise ProbeError where its definition cannot be used.
+
+    A service file says to which server a check goes, so it is trusted like the configuration: only where nobody
+    else can change it.
+    """
     if source.kind != POSTGRESQL:
         raise ProbeError(
             "bad-source", f"{name} is a source of the kind '{source.kind}'", f"SQL needs '{POSTGRESQL}'"
         )
     try:
-        return Place(name, parameters_of(source.dsn))
+        parameters = parameters_of(source.dsn)
     except DsnError as error:
         raise ProbeError(
             "bad-source", f"the dsn of {name} is refused: {error}", "correct it in config.toml"
         ) from None
+    doubt = service_doubt(source.dsn)
+    if doubt is not None:
+        raise ProbeError("bad-source", f"{name}: {doubt.why}", doubt.command)
+    return Place(name, parameters)
+
+
+def service_doubt(dsn: str) -> Doubt | None:
+    """Return why the connection service file that a connection string names cannot be trusted, None if it can."""
+    file = service_file(parameters_of(dsn))
+    doubt = doubt_of(file) if file is not None else None
+    return None if doubt is None else Doubt(f"the connection service file {file}: {doubt.why}", doubt.command)
 
 
 async def connected(place: Place, source: Source, seconds: float) -> Connection:

@@ -4,7 +4,9 @@ import os
 import re
 import shlex
 import signal
+from collections.abc import Sequence
 from decimal import Decimal
+from itertools import pairwise
 
 import msgspec
 
@@ -27,9 +29,8 @@ _SUBJECTS: Subjects = {
     "duration": Unit.SECONDS,
 }
 _SECRET_NAME = re.compile(r"passw(?:or)?d|passwd|pwd|secret|token|api_?key|private_?key|credential", re.IGNORECASE)
-_SECRET_ARGUMENT = re.compile(
-    r"(?:password|passwd|secret|token|api[-_]?key)[=:][^\s{]|://[^/\s:@]+:[^/\s@]+@", re.IGNORECASE
-)
+_PLACEHOLDER = re.compile(r"\{[a-z_]*\}")
+_SECRET_OPTION = re.compile(r"--?[\w-]*(?:passw(?:or)?d|passphrase|secret|token|api-?key)\Z", re.IGNORECASE)
 _LARGEST_EXPONENT = 300
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -246,11 +247,18 @@ def _argv_problems(argv: tuple[str, ...] | str) -> list[str]:
         found.append(f"'{argv[0]}' is a relative path; write the whole path, or the name alone")
     if any("\0" in word for word in argv):
         found.append("a NUL character cannot be passed to a program")
-    if any(_SECRET_ARGUMENT.search(word) for word in argv[1:]):
+    if _holds_secret(argv[1:]):
         found.append(
             "an argument looks like a secret, which everybody on the host can read; use `pass_env`, or a file"
         )
     return found
+
+
+def _holds_secret(words: Sequence[str]) -> bool:
+    """Tell whether a word holds a secret, or is one because of the option before it."""
+    plain = [_PLACEHOLDER.sub("", word) for word in words]
+    after = (word for option, word in pairwise(plain) if _SECRET_OPTION.match(option))
+    return any(redacted(word) != word for word in plain) or any(word and word[0] not in "-/" for word in after)
 
 
 def _pattern_problems(pattern: str) -> list[str]:

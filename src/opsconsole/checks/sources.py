@@ -9,7 +9,7 @@ from opsconsole.checks import _pgproblems
 from opsconsole.checks._conninfo import dsn_problem
 from opsconsole.checks._pganswers import Bounds, LateError, LostError, ServerError
 from opsconsole.checks._pgproblems import Place
-from opsconsole.checks._pgsource import connected, place_of
+from opsconsole.checks._pgsource import connected, place_of, service_doubt
 from opsconsole.checks._pgvalues import value_of
 from opsconsole.checks._postgres import Connection
 from opsconsole.checks._statements import parse
@@ -17,7 +17,7 @@ from opsconsole.contracts.probe import ProbeError, Source
 from opsconsole.model.readings import Problem
 from opsconsole.model.values import Moment, Number, Value, seconds
 
-__all__ = ["SourceReport", "dsn_problem", "inspect_source"]
+__all__ = ["SourceReport", "dsn_problem", "inspect_source", "service_doubt"]
 
 _SHOWN = 5
 """How many of the things that the role could change are named."""

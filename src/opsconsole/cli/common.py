@@ -1,7 +1,9 @@
 """What the commands share: global options, narration on stderr, output that is written whole or not at all."""
 
+import re
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +13,12 @@ from opsconsole.model.text import visible
 
 if TYPE_CHECKING:
     import typer
+
+    from opsconsole.model.events import Via
+    from opsconsole.wiring.services import Services
+
+
+_NOT_PLAIN = re.compile(r"[^\n\x20-\x7e]")
 
 
 class Options(NamedTuple):
@@ -58,6 +66,27 @@ def emit(text: str, output: Path | None) -> None:
     from opsconsole.export.files import write_atomically
 
     write_atomically(output, text)
+
+
+@contextmanager
+def opened_services(options: Options, via: "Via") -> "Iterator[Services]":
+    """Open what a command works with, and say first what must not be overlooked, also where it is to be quiet."""
+    from opsconsole.wiring.services import services
+
+    with services(options.config, options.state, via) as parts:
+        for each in parts.alarms:
+            narrate(f"ALARM: {each}")
+        yield parts
+
+
+def plain_json(text: str) -> str:
+    """Return a JSON text in printable ASCII: nothing in it steers a terminal, and to programs it is the same."""
+    return _NOT_PLAIN.sub(_spelled, text)
+
+
+def _spelled(match: "re.Match[str]") -> str:
+    units = match[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 def options_of(context: "typer.Context") -> Options:

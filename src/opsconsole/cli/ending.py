@@ -30,7 +30,21 @@ def exit_code_of(command: Callable[[], int]) -> int:
         narrate(f"{error.filename or 'the standard output'}: {error.strerror or error}")
         abandon_output()
         return Exit.NOT_SAVED
+    except Exception as error:  # noqa: BLE001 - the end of the process: its own report would show secrets and escapes
+        _report_unexpected(error)
+        return Exit.FAILED
     return code
+
+
+def _report_unexpected(error: Exception) -> None:
+    """Show a fault of the program with its traceback, harmless and without what is known to be secret."""
+    from opsconsole.model.redaction import redacted
+    from opsconsole.widgets.crash import report_text
+    from opsconsole.wiring.secrets import known_secrets
+
+    secrets = known_secrets(None)
+    narrate("opsconsole ended after an unexpected error; please report it:")
+    narrate(report_text(error, lambda text: redacted(text, secrets)))
 
 
 def end_process(code: int) -> NoReturn:

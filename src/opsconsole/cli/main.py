@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from opsconsole.cli import checking, demonstrating, reading, running
+from opsconsole.cli import checking, demonstrating, people, pruning, reading, running, signing, verifying
 from opsconsole.cli.common import Options, narrate
 from opsconsole.cli.ending import exit_code_of
 from opsconsole.cli.exits import Exit
 from opsconsole.cli.opening import console
+from opsconsole.cli.store import store_commands
 from opsconsole.model.version import VERSION
 
 cli = typer.Typer(
@@ -59,11 +60,16 @@ cli.command("demo")(demonstrating.demo)
 cli.command("lint")(checking.lint)
 cli.command("doctor")(checking.doctor)
 cli.add_typer(checking.config_commands, name="config")
+cli.add_typer(people.people_commands, name="people")
 cli.command("list")(reading.list_checklists)
 cli.command("show")(reading.show)
 cli.command("history")(reading.history)
 cli.command("export")(reading.export)
-cli.command("verify")(reading.verify)
+cli.command("verify")(verifying.verify)
+cli.command("sign")(signing.sign)
+cli.command("amend")(signing.amend)
+cli.command("prune")(pruning.prune)
+cli.add_typer(store_commands, name="store")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,14 +1,17 @@
-"""`list`, `show`, `history`, `export` and `verify`: what there is, and what was."""
+"""`list`, `show`, `history` and `export`: what there is, and what was."""
 
 import sys
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
-from opsconsole.cli.common import UsageError, emit, narrate, options_of
+from opsconsole.cli.common import UsageError, emit, narrate, opened_services, options_of, report
 from opsconsole.cli.exits import Exit
-from opsconsole.cli.running import Format, OutputOption, named
+from opsconsole.cli.running import named
+from opsconsole.cli.tables import table
 from opsconsole.model.events import Via
 from opsconsole.model.signoff import count_words
 from opsconsole.model.text import visible
@@ -22,23 +25,10 @@ if TYPE_CHECKING:
 NameArgument = Annotated[str, typer.Argument(metavar="ID", help="A checklist.")]
 
 
-def _table(rows: list[tuple[str, ...]]) -> str:
-    """Return rows as aligned columns, the last one as long as it likes."""
-    clean = [tuple(visible(cell) for cell in row) for row in rows]
-    widths = [max(len(row[at]) for row in clean) for at in range(len(clean[0]) - 1)] if clean else []
-    lines = (
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
-        for row in clean
-    )
-    return "".join(f"{line}\n" for line in lines)
-
-
 def list_checklists(context: typer.Context) -> None:
     """List the checklists, when each is due and how it stands."""
     options = options_of(context)
-    from opsconsole.wiring.services import services
-
-    with services(options.config, options.state, Via.COMMAND) as parts:
+    with opened_services(options, Via.COMMAND) as parts:
         from opsconsole.engine.overview import today
 
         rows = [_listed(today(parts.engine, each)) for each in parts.checklists.values()]
@@ -46,7 +36,7 @@ def list_checklists(context: typer.Context) -> None:
             narrate(problem)
         if not rows:
             narrate('there is no checklist; name a directory of them in config.toml: checklists = ["checklists"]')
-        sys.stdout.write(_table([("CHECKLIST", "CADENCE", "DUE", "STANDS", "TITLE"), *rows]) if rows else "")
+        sys.stdout.write(table([("CHECKLIST", "CADENCE", "DUE", "STANDS", "TITLE"), *rows]) if rows else "")
 
 
 def _listed(view: "Today") -> tuple[str, ...]:
@@ -112,9 +102,7 @@ def history(
 ) -> None:
     """List past runs, the latest first."""
     options = options_of(context)
-    from opsconsole.wiring.services import services
-
-    with services(options.config, options.state, Via.COMMAND) as parts:
+    with opened_services(options, Via.COMMAND) as parts:
         from opsconsole.engine.overview import summaries
 
         if name:
@@ -123,26 +111,81 @@ def history(
         if not found:
             narrate("no run yet")
             return
-        sys.stdout.write(_table([("RUN", "RESULT", "ITEMS", "SIGNED"), *map(_past, found)]))
+        sys.stdout.write(table([("RUN", "RESULT", "ITEMS", "SIGNED"), *map(_past, found)]))
 
 
 def _past(run: "RunSummary") -> tuple[str, ...]:
-    signed = f"{run.signed_by}, {run.signed_at:%Y-%m-%d %H:%MZ}" if run.signed_at else "not signed"
-    return run.run, str(run.result), count_words(run.counts), signed
+    if run.signed_at is None:
+        return run.run, str(run.result), count_words(run.counts), "not signed"
+    told = [f"{run.signed_by}, {run.signed_at:%Y-%m-%d %H:%MZ}, {run.tier}"]
+    if run.amendments:
+        told.append(
+            f"amended {'once' if run.amendments == 1 else f'{run.amendments} times'}, signed as {run.signed_result}"
+        )
+    if run.reviewed_by:
+        told.append(f"reviewed by {run.reviewed_by}")
+    return run.run, str(run.result), count_words(run.counts), "; ".join(told)
+
+
+class ExportFormat(StrEnum):
+    """What a run is exported as."""
+
+    RECORD = "record"
+    MARKDOWN = "markdown"
+    JSON = "json"
+    TOML = "toml"
+    TEXT = "text"
 
 
 def export(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="RUN", help="A run such as qbr-daily@2026-11-21.")],
-    form: Annotated[Format, typer.Option("--format", help="The format.")] = Format.MARKDOWN,
-    output: OutputOption = None,
+    form: Annotated[
+        ExportFormat,
+        typer.Option("--format", help="The record with its signatures in files, or one document of the run."),
+    ] = ExportFormat.RECORD,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            metavar="PATH",
+            help="Write it there. A record is a new directory, or one file where that ends in .tar.",
+            show_default="a record: qbr-daily-2026-11-21 here; a document: printed",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a record that is there already.")] = False,
 ) -> None:
-    """Write a run as the day log, as JSON or as text. Nothing is measured or changed."""
-    options = options_of(context)
-    from opsconsole.wiring.services import services
+    """Write the record of a run, which others can verify without this program, or one document of it.
 
-    with services(options.config, options.state, Via.COMMAND) as parts:
-        emit(parts.rendered(_recorded(parts, name), form), output)
+    The path of a record is printed, and its README says how it is verified. Nothing is measured or changed.
+    """
+    if force and form is not ExportFormat.RECORD:
+        raise UsageError("--force is about records: a document replaces the one that is there anyway")
+    options = options_of(context)
+    with opened_services(options, Via.COMMAND) as parts:
+        state = _recorded(parts, name)
+        if form is ExportFormat.RECORD:
+            _export_record(parts, state, output, force=force)
+        else:
+            emit(parts.rendered(state, form), output)
+
+
+def _export_record(parts: "Services", state: "RunState", output: Path | None, *, force: bool) -> None:
+    from opsconsole.export.files import file_name
+    from opsconsole.export.record import RecordBroken
+
+    target = output if output is not None else Path(file_name(state.run, ""))
+    try:
+        path = parts.write_record(state.run, target, force=force)
+    except RecordBroken as error:
+        report(error)
+        raise typer.Exit(Exit.FAILED) from error
+    emit(f"{visible(str(path))}\n", None)
+    keyed = sum(each.body.signature.tier.keyed for each in state.signatures)
+    if state.signed is None:
+        narrate("this run is not signed: its record proves nothing")
+    elif not keyed:
+        narrate("no key signed this run: its record names who did it, and proves nothing")
 
 
 def _recorded(parts: "Services", name: str) -> "RunState":
@@ -154,32 +197,3 @@ def _recorded(parts: "Services", name: str) -> "RunState":
     if state is None:
         raise UsageError(f"there is no record of {run}", "`opsconsole history` lists the runs there are")
     return state
-
-
-def verify(
-    context: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs.", show_default=False)] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every event of the store.")] = False,
-) -> None:
-    """Walk the chain of events over the exact stored bytes, and name the first one that does not fit.
-
-    The whole chain is walked in any case: a run holds together only with what stands before it.
-    """
-    if not names and not everything:
-        raise UsageError("name the runs to verify, or say --all")
-    options = options_of(context)
-    from opsconsole.wiring.services import services
-
-    with services(options.config, options.state, Via.COMMAND) as parts:
-        found = parts.engine.store.verify()
-        sys.stdout.write(f"{found.events} events of {found.runs} runs, head {found.head.seq} {found.head.hash}\n")
-        if found.broken is not None:
-            broken = found.broken
-            where = f"event {broken.seq} of {broken.run or 'an unknown run'}" if broken.seq else "the record itself"
-            narrate(f"BROKEN at {where}: {broken.why}")
-            raise typer.Exit(Exit.FAILED)
-        for name in names or ():
-            state = _recorded(parts, name)
-            signed = f"signed {state.result} by {state.signed.by.actor.shown}" if state.signed else "not signed"
-            sys.stdout.write(visible(f"{name}: {signed}, last event {state.last_seq} {state.head_hash}") + "\n")
-        sys.stdout.write("the chain is intact\n")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from opsconsole.cli.common import UsageError, emit, narrate, options_of
+from opsconsole.cli.common import UsageError, emit, narrate, opened_services, options_of
 from opsconsole.cli.exits import Exit, exit_code
 from opsconsole.cli.looping import Interrupted, finished
 from opsconsole.cli.opening import console
@@ -32,6 +32,7 @@ class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
     MARKDOWN = "markdown"
+    TOML = "toml"
 
 
 class AlsoFailOn(StrEnum):
@@ -122,9 +123,7 @@ def run(
     options = options_of(context)
     if not headless:
         raise typer.Exit(console(options, name, date))
-    from opsconsole.wiring.services import services
-
-    with services(options.config, options.state, Via.HEADLESS) as parts:
+    with opened_services(options, Via.HEADLESS) as parts:
         raise typer.Exit(run_headless(parts, name, date, Headless(form, output, only, fail_on, quiet=quiet)))
 
 

@@ -14,6 +14,7 @@ from opsconsole.config.limits import an_id
 from opsconsole.config.needs import Needs, check_needs
 from opsconsole.config.places import CONFIG_NAME
 from opsconsole.config.runbooks import missing_runbook
+from opsconsole.config.secrets import refuse_secrets
 from opsconsole.config.textfiles import is_directory
 from opsconsole.config.tomlfiles import read_toml
 from opsconsole.config.trust import untrusted
@@ -151,6 +152,7 @@ class _Reading:
             self._report.error(WHOLE, "a checklist needs a [[section]] with a [[section.item]]")
         fields = self._fields()
         check_needs(self._needs, self._report)
+        refuse_secrets(tables, self._report)
         if self._report.failed:
             return None
         read = {"id": self._path.stem, "sections": tuple(sections), "fields": tuple(fields)}

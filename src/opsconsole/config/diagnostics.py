@@ -5,6 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from opsconsole.config.locating import TomlLines
+from opsconsole.model.redaction import redacted
 from opsconsole.model.text import shortened, visible
 
 Keys = tuple[str | int, ...]
@@ -24,7 +25,7 @@ class Severity(StrEnum):
 
 
 class Diagnostic(msgspec.Struct, frozen=True):
-    """One problem of one file; `str()` of it is one harmless line of text."""
+    """One problem of one file; `str()` of it is one harmless line of text, without what looks like a secret."""
 
     file: str
     """The path as it was given, or the name of what was wrong instead (an environment variable)."""
@@ -46,7 +47,7 @@ class Diagnostic(msgspec.Struct, frozen=True):
             self.key,
             self.message,
         ]
-        return visible(shortened(": ".join(part for part in parts if part), _LONGEST))
+        return visible(shortened(": ".join(redacted(part) for part in parts if part), _LONGEST))
 
 
 def key_text(keys: Keys) -> str:

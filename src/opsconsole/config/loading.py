@@ -37,12 +37,13 @@ from opsconsole.config.settings import (
 )
 from opsconsole.config.words import guess
 from opsconsole.contracts.probe import Source
+from opsconsole.model.redaction import redacted
 
 STORE_NAME = "opsconsole.db"
 PREFIX = "OPSCONSOLE_"
 
-_DSN = re.compile(r"postgres(?:ql)?://|\s*[a-z_]+\s*=")
-"""What a store that is no file begins with: a URL, or `service=NAME` and the like."""
+_DSN = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*://|[a-z_]+\s*=)", re.IGNORECASE)
+"""What a store that is no file begins with: any URL, or `service=NAME` and the like."""
 
 _PATHS = (
     "store",
@@ -132,6 +133,11 @@ def load_config(
     )
 
 
+def is_dsn(store: str) -> bool:
+    """Return whether a `store` setting names a database server and no file."""
+    return _DSN.match(store) is not None
+
+
 class _Layers:
     """The settings while one layer is put over the other."""
 
@@ -149,10 +155,12 @@ class _Layers:
         self._origins: dict[str, str] = {}
         self._bases: dict[str, Path] = {}
         self._of_sources: list[Setting] = []
+        self._is_refused = False
+        """Whether the store's connection string is, which must not be repeated then."""
 
     def note(self, key: str, value: str, origin: str) -> None:
         """Remember one value for `config show`."""
-        self.settings.append(Setting(key, value, origin))
+        self.settings.append(Setting(key, redacted(value), origin))
 
     def _put(self, key: str, value: Any, origin: str, base: Path) -> None:
         self._values[key] = value
@@ -181,7 +189,8 @@ class _Layers:
                 keys = ("sources", name, key)
                 given = _at(tables, keys) is not None
                 origin = f"{shown}:{report.line(Place(keys))}" if given else "default"
-                self._of_sources.append(Setting(key_text(keys), str(getattr(source, key)), origin))
+                value = redacted(str(getattr(source, key)))
+                self._of_sources.append(Setting(key_text(keys), value, origin))
         return settings.sources
 
     def of_environment(self) -> None:
@@ -227,7 +236,7 @@ class _Layers:
             shown: list[Any] = list(paths.get(scalar.key, [value])) or [defaults.get(scalar.key, value)]
             text = os.pathsep.join(str(each).lower() if isinstance(each, bool) else str(each) for each in shown)
             if scalar.key == "store" and self._is_dsn:
-                text = value
+                text = "(refused)" if self._is_refused else value
             self.note(scalar.key, text if text and text != "()" else "none", self._origins[scalar.key])
         self.settings += self._of_sources
         if place is None or any(each.severity is Severity.ERROR for each in self.diagnostics):
@@ -256,13 +265,14 @@ class _Layers:
     @property
     def _is_dsn(self) -> bool:
         """Whether the store is a database server and no file."""
-        return _DSN.match(self._values["store"]) is not None
+        return is_dsn(self._values["store"])
 
     def _check_store(self) -> None:
         """Refuse a connection string as that of a source is refused: it holds a password, or is none."""
         refused = self._dsn_problem(self._values["store"]) if self._is_dsn else None
         if refused is not None:
             self.diagnostics.append(Diagnostic(self._origins["store"], f"store: {refused}"))
+            self._is_refused = True
 
     def _defaults(self, state: Path) -> dict[str, Path]:
         beside = self.file.parent if self.file is not None else config_home() or state

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from opsconsole.model.redaction import redacted
 from opsconsole.model.text import shortened
 
 _LONGEST_GUESSED = 64
@@ -36,8 +37,8 @@ def guess(word: str, known: Iterable[str], listed: str = "known here") -> str:
 
 
 def quoted(text: str) -> str:
-    """Return a text of the file in quotes, cut to a length that a message can bear."""
-    return f"'{shortened(text, 60)}'"
+    """Return a text of the file in quotes, cut to a length that a message can bear, and after secrets are out."""
+    return f"'{shortened(redacted(text), 60)}'"
 
 
 def kind_of(value: Any) -> str:

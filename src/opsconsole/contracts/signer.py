@@ -27,10 +27,15 @@ class SignatureRefused(OpsconsoleError):
 
     title = "bad signature"
 
-    def __init__(self, reason: str, message: str, hint: str = "") -> None:
-        """`reason`: a stable code in kebab case, such as `wrong-namespace`, `unknown-key` or `revoked`."""
+    def __init__(self, reason: str, message: str, hint: str = "", *, unchecked: bool = False) -> None:
+        """`reason`: a stable code in kebab case, such as `wrong-namespace`, `unknown-key` or `revoked`.
+
+        `unchecked`: it says something about this host (no ssh-keygen, a file that cannot be read), and nothing
+        about the signature, which nobody has looked at.
+        """
         super().__init__(message, hint)
         self.reason = reason
+        self.unchecked = unchecked
 
 
 class KeyPlace(StrEnum):
@@ -66,6 +71,10 @@ class Signer(Protocol):
 
         A hardware key waits for its touch. Raises SigningError, one reason for each way in which it can fail.
         """
+        ...
+
+    def give_up(self) -> None:
+        """End what `sign` still waits for in another thread: nobody wants the signature any more."""
         ...
 
 

@@ -219,5 +219,5 @@ class Store(Protocol):
         ...
 
     def close(self) -> None:
-        """End the connection."""
+        """End the connection; what another thread waits for on it ends soon, and later calls, in StoreUnavailable."""
         ...

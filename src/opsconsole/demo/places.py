@@ -36,7 +36,9 @@ class Home:
 def choose_home(directory: Path, account: Account) -> Home:
     """Return `directory`/postgresql, or a place that the server's account can reach when it cannot reach that."""
     mode = 0o711 if account.switched else 0o700
-    directory.mkdir(parents=True, exist_ok=True)
+    if not directory.exists():
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.chmod(mode)  # the umask is the program's own, which lets nobody in
     wanted = _own_directory(directory.resolve() / _OWN_DIRECTORY, mode)
     if reachable(wanted, account):
         return Home(wanted, (_other_account(account, wanted),) if account.switched else ())

@@ -2,12 +2,16 @@
 
 import msgspec
 
+from opsconsole.model.events import Event
+
 
 class Changed(msgspec.Struct, frozen=True):
     """Events were stored and folded; nothing is announced before it is on disk."""
 
     items: frozenset[str]
     """Ids of the items they concern; empty where only the run itself changed."""
+    others: tuple[Event, ...] = ()
+    """Those of the events that this session did not make: other people and processes work on the run too."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -23,7 +27,6 @@ class Unsaved(msgspec.Struct, frozen=True):
     """So many events could not be saved; 0 when everything is in the store again."""
 
     count: int
-    cause: str
 
 
 Change = Changed | Progress | Unsaved

@@ -3,8 +3,9 @@
 import asyncio
 import datetime as dt
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -12,17 +13,19 @@ import msgspec
 
 from opsconsole.contracts.probe import Environment, ProbeKind
 from opsconsole.contracts.store import AlreadyOpen, AlreadySigned, RunKey, Store
+from opsconsole.engine.entering import ActionRefused
 from opsconsole.engine.identity import local_zone
 from opsconsole.engine.locking import PassLock
 from opsconsole.engine.measuring import MeasuringOptions, Pass, longest_pass, unmeasured
 from opsconsole.engine.recorder import NotKept
-from opsconsole.engine.session import ActionRefused, RunSession, utc_now
+from opsconsole.engine.session import RunSession, utc_now
 from opsconsole.engine.spill import Spill
 from opsconsole.model.calendar import business_date, due_dates_before, period_of, times_of, zone
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.encoding import definition_hash
-from opsconsole.model.events import Actor, Body, Event, Opened, Redefined, Waived
+from opsconsole.model.events import Actor, Body, Event, Opened, Redefined, Stored, Waived
 from opsconsole.model.qualifications import DayOfMonitoring, day_of_monitoring, seen_in_time
+from opsconsole.model.redaction import redacted
 from opsconsole.model.runs import RunState, fold
 from opsconsole.model.version import VERSION
 
@@ -88,13 +91,28 @@ class Engine:
             with suppress(AlreadyOpen):
                 await asyncio.to_thread(self.store.append, [self._event(key, each) for each in bodies], after=0)
             stored = await asyncio.to_thread(self.store.events, key.id)
-        spill = Spill(self._unsaved, key.id)
-        session = RunSession(self.store, stored, self.actor, spill, self.clock, today=today)
-        with suppress(NotKept):  # it is among the session's notices
-            await session.retry_unsaved()
+        session = await self._resumed(key.id, stored, today)
         current = definition_hash(checklist)
         if session.state.signed is None and session.state.definition_hash != current:
             await session.record(Redefined(definition=checklist, definition_hash=current))
+        return session
+
+    async def resume(self, run: str) -> RunSession:
+        """Work on a run that there is, by the definition it follows: its checklist may be gone or another by now.
+
+        What an earlier process could not save is saved first. Raises ActionRefused where nobody has opened the run.
+        """
+        stored = await asyncio.to_thread(self.store.events, run)
+        if not stored:
+            raise ActionRefused(f"there is no record of {run}", "`opsconsole history` lists the runs there are")
+        return await self._resumed(run, stored, None)
+
+    async def _resumed(self, run: str, stored: Sequence[Stored], today: dt.date | None) -> RunSession:
+        spill = Spill(self._unsaved, run)
+        redact = partial(redacted, known=self._options.secrets)
+        session = RunSession(self.store, stored, self.actor, spill, self.clock, today=today, redact=redact)
+        with suppress(NotKept):  # it is among the session's notices
+            await session.retry_unsaved()
         return session
 
     def _opening_day(self, checklist: Checklist, date: dt.date | None, today: dt.date) -> dt.date:

@@ -6,6 +6,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+from opsconsole.engine.loginkey import login_key
 from opsconsole.model.calendar import CalendarError, zone
 from opsconsole.model.events import Actor, Via
 from opsconsole.model.text import storable
@@ -14,15 +15,22 @@ _LOCALTIME = Path("/etc/localtime")
 
 
 def current_actor(via: Via) -> Actor:
-    """Return the account that the process runs under; behind sudo, the one that called it.
+    """Return the account that the process runs under, with the key it logged in with; behind sudo, who called it.
 
     It works without HOME, LOGNAME or an entry in the password database.
     """
-    login, gecos = _account(os.getuid())
+    uid = os.getuid()
     caller = os.environ.get("SUDO_UID", "")
-    if os.getuid() == 0 and caller.isdecimal() and caller != "0":
-        login, gecos = _account(int(caller))
-    return Actor(storable(login), storable(gecos.split(",")[0].strip()), storable(socket.gethostname()), via)
+    if uid == 0 and caller.isdecimal() and caller != "0":
+        uid = int(caller)
+    login, gecos = _account(uid)
+    return Actor(
+        login=storable(login),
+        name=storable(gecos.split(",")[0].strip()),
+        host=storable(socket.gethostname()),
+        via=via,
+        key=login_key(os.environ, frozenset({uid})),
+    )
 
 
 def _account(uid: int) -> tuple[str, str]:

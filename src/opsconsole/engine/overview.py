@@ -9,9 +9,11 @@ from opsconsole.contracts.store import RunKey
 from opsconsole.engine.engine import Engine
 from opsconsole.model.calendar import Standing, Times, period_of, standing, times_of
 from opsconsole.model.checklists import Checklist
+from opsconsole.model.events import Meaning
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.qualifications import DayOfMonitoring
-from opsconsole.model.runs import RunState, fold
+from opsconsole.model.runs import RunState, SignOff, fold
+from opsconsole.model.tiers import Tier
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +27,14 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[Outcome, int]
     signed_by: str = ""
     signed_at: dt.datetime | None = None
+    tier: Tier | None = None
+    """Of the sign-off."""
+    signed_result: Result | None = None
+    """What the sign-off said; `result` is what the amendments after it came to."""
+    amendments: int = 0
+    """How many there are."""
+    reviewed_by: str = ""
+    """Who has reviewed it as it is now."""
     last_at: dt.datetime | None = None
 
 
@@ -44,9 +54,21 @@ class Today(msgspec.Struct, frozen=True, kw_only=True):
     monitoring: DayOfMonitoring | None = None
 
 
+def review_of(state: RunState) -> SignOff | None:
+    """Return the latest review of a run as it is now: one that an amendment followed has seen another."""
+    latest: SignOff | None = None
+    for each in state.signatures:
+        match each.body.statement.meaning:
+            case Meaning.REVIEWED:
+                latest = each
+            case Meaning.AMENDED:
+                latest = None
+    return latest
+
+
 def summary_of(state: RunState) -> RunSummary:
     """Return a run in one line."""
-    signed = state.signed
+    signed, reviewed = state.signed, review_of(state)
     return RunSummary(
         run=state.run,
         title=state.definition.title,
@@ -54,8 +76,12 @@ def summary_of(state: RunState) -> RunSummary:
         period=state.times.period.key,
         result=state.result,
         counts=state.counts,
-        signed_by=signed.by.actor.shown if signed else "",
+        signed_by=signed.body.statement.signer if signed else "",
         signed_at=signed.by.at if signed else None,
+        tier=signed.body.signature.tier if signed else None,
+        signed_result=signed.body.statement.result if signed else None,
+        amendments=len(state.amendments),
+        reviewed_by=reviewed.body.statement.signer if reviewed else "",
         last_at=state.last_at,
     )
 

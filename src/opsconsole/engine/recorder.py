@@ -12,6 +12,7 @@ import msgspec
 
 from opsconsole.contracts.store import Store, StoreError, StoreUnavailable
 from opsconsole.engine.spill import Spill
+from opsconsole.engine.threads import in_daemon_thread
 from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.events import Event, Stored
 
@@ -20,6 +21,8 @@ T = TypeVar("T")
 
 RETRIES = (0.05, 0.25, 1.0)
 """Seconds to wait before each further attempt at a write that failed for now."""
+_SOON = 0.5
+"""Seconds that a write under way has at the end before it is spilled as well, whatever becomes of it."""
 
 
 class NotSaved(OpsconsoleError):
@@ -59,10 +62,14 @@ class Recorder:
         self._spill = spill
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="opsconsole-store")
         self._queue: list[_Waiting] = []
+        self._under_way: list[Event] = []
         self._flushing: asyncio.Task[None] | None = None
         self.unsaved: dict[str, Event] = {}
         """Events that could not be saved so far, by id."""
+        self.unsaved_cause = ""
+        """Why they could not, and where they are kept meanwhile."""
         self._closing = False
+        self._spilled_ahead = False
         self.notices: tuple[str, ...] = ()
         """What became of events that the store refuses for good."""
 
@@ -92,16 +99,35 @@ class Recorder:
         """
         if not self.unsaved:
             self.unsaved = {event.id: event for event in await self._call(self._spill.claim)}
-        with suppress(StoreUnavailable):
+        try:
             await self._save_waiting()
+        except StoreUnavailable as error:
+            self.unsaved_cause = self.unsaved_cause or str(error)
         return len(self.unsaved)
+
+    async def hasten(self) -> None:
+        """Be about to end: what is being written is spilled as well, unless the store answers soon.
+
+        Who ends the process may not wait for a store that is silent; a spill of what was stored does no harm.
+        """
+        self._closing = True
+        if self._flushing is None:
+            return
+        await asyncio.wait({self._flushing}, timeout=_SOON)
+        if not self._flushing.done():
+            waiting = [*self.unsaved.values(), *self._under_way, *(each.event for each in self._queue)]
+            events = list({event.id: event for event in waiting}.values())
+            await in_daemon_thread("spill", partial(self._spill.write, events))
+            self._spilled_ahead = True
 
     async def aclose(self) -> None:
         """Finish what is being written; what cannot be saved at once is spilled, and not tried again."""
         self._closing = True
         if self._flushing is not None:
             await asyncio.wait({self._flushing})
-        self._thread.shutdown(wait=True)
+        if self._spilled_ahead and not self.unsaved:
+            await self._call(self._spill.withdraw)
+        self._thread.shutdown(wait=False)
 
     async def _call(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *args, **kwargs))
@@ -109,6 +135,7 @@ class Recorder:
     async def _flush(self) -> None:
         while self._queue:
             batch, self._queue = self._queue, []
+            self._under_way = [each.event for each in batch]
             refused: dict[str, Exception]
             try:
                 refused = dict(await self._save([each.event for each in batch]))
@@ -140,7 +167,9 @@ class Recorder:
                 await asyncio.sleep(wait)
         self.unsaved |= {event.id: event for event in fresh}
         spilled = await self._call(self._spill.write, list(self.unsaved.values()))
-        raise NotSaved(unavailable, spilled) from unavailable
+        error = NotSaved(unavailable, spilled)
+        self.unsaved_cause = str(error)
+        raise error from unavailable
 
     async def _save_waiting(self) -> None:
         """Save what could not be saved before; raises NotKept where the store refuses some of it for good."""

@@ -6,12 +6,13 @@ import uuid
 from collections.abc import Callable, Sequence
 
 from opsconsole.contracts.store import Conflict, Store
+from opsconsole.engine.amending import amendment_of
 from opsconsole.engine.changes import Change, Changed, Unsaved
 from opsconsole.engine.clocks import clock_state
+from opsconsole.engine.entering import ActionRefused, judged_entry, typed_value, written
 from opsconsole.engine.recorder import NotSaved, Recorder
 from opsconsole.engine.spill import Spill
-from opsconsole.model.checklists import Entry, EntryKind, Item
-from opsconsole.model.errors import OpsconsoleError
+from opsconsole.model.checklists import EntryKind
 from opsconsole.model.events import (
     Actor,
     Amended,
@@ -34,25 +35,14 @@ from opsconsole.model.events import (
     Unticked,
     Waived,
 )
-from opsconsole.model.judging import judge
-from opsconsole.model.outcomes import Outcome
+from opsconsole.model.foureyes import Signatory, own_work, signatory_now, signatory_with
 from opsconsole.model.people import Person
-from opsconsole.model.readings import Judgement, Reading
 from opsconsole.model.record import record_bytes, statement_document
+from opsconsole.model.redaction import redacted
 from opsconsole.model.runs import FoldError, ItemState, RunState, fold
 from opsconsole.model.signoff import hurdles, statement_of
 from opsconsole.model.text import storable
 from opsconsole.model.tiers import Tier
-from opsconsole.model.values import Number, UnitError, Value, decimal_of, parse_quantity
-
-MAX_TEXT = 10_000
-"""Characters of a note, a reason or a field."""
-
-
-class ActionRefused(OpsconsoleError):
-    """The action makes no sense here; the message says why."""
-
-    title = "not done"
 
 
 def utc_now() -> dt.datetime:
@@ -75,7 +65,9 @@ class RunSession:
         clock: Callable[[], dt.datetime] = utc_now,
         *,
         today: dt.date | None = None,
+        redact: Callable[[str], str] = redacted,
     ) -> None:
+        """`redact` takes secrets out of what a person writes: a record cannot be cleaned afterwards."""
         state = fold(events)
         if state is None:
             raise FoldError("a session needs a run that was opened")
@@ -85,8 +77,10 @@ class RunSession:
         self._store = store
         self._recorder = Recorder(store, state.run, spill)
         self._today = today
+        self._redact = redact
         self._refreshing = asyncio.Lock()
         self._listeners: list[Callable[[Change], None]] = []
+        self._own: set[str] = set()
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -101,6 +95,11 @@ class RunSession:
     def unsaved(self) -> int:
         """How many events could not be saved so far."""
         return len(self._recorder.unsaved)
+
+    @property
+    def unsaved_cause(self) -> str:
+        """Why they could not be saved, and where they are kept meanwhile."""
+        return self._recorder.unsaved_cause
 
     @property
     def unsaved_items(self) -> frozenset[str]:
@@ -120,14 +119,16 @@ class RunSession:
     # --- events ------------------------------------------------------------------------------------
 
     def _event(self, body: Body) -> Event:
-        return Event(id=str(uuid.uuid4()), run=self.state.run, at=self.clock(), actor=self.actor, body=body)
+        event = Event(id=str(uuid.uuid4()), run=self.state.run, at=self.clock(), actor=self.actor, body=body)
+        self._own.add(event.id)
+        return event
 
     async def record(self, body: Body) -> None:
         """Store one event, fold it, and announce it; raises NotSaved where it is not on disk yet."""
         try:
             await self._recorder.append(self._event(body))
-        except NotSaved as error:
-            self.announce(Unsaved(self.unsaved, str(error)))
+        except NotSaved:
+            self.announce(Unsaved(self.unsaved))
             raise
         await self.refresh()
 
@@ -143,14 +144,18 @@ class RunSession:
     def _take_in(self, stored: Sequence[Stored]) -> None:
         touched = set()
         fresh = False
+        others = []
         for each in stored:
             if each.seq <= self.state.last_seq:
                 continue
             self.state.apply(each)
             fresh = True
             touched.add(getattr(each.event.body, "item", ""))
+            if each.event.id not in self._own:
+                others.append(each.event)
+            self._own.discard(each.event.id)
         if fresh:
-            self.announce(Changed(frozenset(touched - {""})))
+            self.announce(Changed(frozenset(touched - {""}), tuple(others)))
 
     async def retry_unsaved(self) -> int:
         """Try again to save what could not be saved; return how many events are left.
@@ -162,8 +167,12 @@ class RunSession:
             return await self._recorder.retry_unsaved()
         finally:
             if before or self.unsaved:
-                self.announce(Unsaved(self.unsaved, ""))
+                self.announce(Unsaved(self.unsaved))
             await self.refresh()
+
+    async def hasten(self) -> None:
+        """Keep what is being written out of harm's way: the process is about to end."""
+        await self._recorder.hasten()
 
     async def aclose(self) -> None:
         """Finish what is being written."""
@@ -197,21 +206,10 @@ class RunSession:
         state = self._open_item(item)
         if state.item.entry is None:
             raise ActionRefused(f"{state.item.title} takes no entry")
-        value = typed_value(state.item.entry, text)
-        judgement = self._judged_entry(state, value)
-        await self.record(Entered(item, value, storable(text.strip()), judgement, self.state.definition_hash))
-
-    def _judged_entry(self, state: ItemState, value: Value) -> Judgement:
-        item: Item = state.item
-        reading = Reading()
-        if item.measured:
-            latest = state.latest.get("")
-            if latest is None:
-                raise ActionRefused(f"{item.title} has nothing to compare with yet: measure it first")
-            reading = latest.body.reading or reading
-        if not item.require and not item.target:
-            return Judgement(Outcome.PASS, str(value))
-        return judge(reading, item.require, item.target, entry=value)
+        typed = self._redact(text) if state.item.entry.kind is EntryKind.TEXT else text
+        value = typed_value(state.item.entry, typed)
+        judgement = judged_entry(state, value)
+        await self.record(Entered(item, value, storable(typed.strip()), judgement, self.state.definition_hash))
 
     async def note(self, item: str, text: str) -> None:
         """Write a note on an item, or on the run where `item` is empty."""
@@ -219,19 +217,19 @@ class RunSession:
             self._open_item(item)
         elif self.state.signed is not None:
             raise ActionRefused(f"{self.state.run} is signed: nothing about it can change")
-        await self.record(Noted(item, written(text)))
+        await self.record(Noted(item, written(self._redact(text))))
 
     async def skip(self, item: str, reason: str) -> None:
         """Declare an item not applicable."""
         self._open_item(item)
-        await self.record(Skipped(item, written(reason)))
+        await self.record(Skipped(item, written(self._redact(reason))))
 
     async def waive(self, item: str, reason: str, expires: dt.date) -> None:
         """Accept an item that is not green, until and including the business date `expires`."""
         self._open_item(item)
         if expires < self.state.times.business_date:
             raise ActionRefused(f"a waiver until {expires} has already expired")
-        await self.record(Waived(item, written(reason), expires))
+        await self.record(Waived(item, written(self._redact(reason)), expires))
 
     async def restore(self, item: str) -> None:
         """Take a skip or a waiver back."""
@@ -245,7 +243,7 @@ class RunSession:
             raise ActionRefused(f"{self.state.run} is signed: nothing about it can change")
         if field not in {each.id for each in self.state.definition.fields}:
             raise ActionRefused(f"{self.state.run} has no field '{field}'")
-        await self.record(Filled(field, written(text)))
+        await self.record(Filled(field, written(self._redact(text))))
 
     # --- sign-off ----------------------------------------------------------------------------------
 
@@ -259,12 +257,7 @@ class RunSession:
 
         `signatory` is whose key signs, None where none does. With the meaning AMENDED an amendment is due.
         """
-        if self.unsaved:
-            raise ActionRefused(f"{self.unsaved} events are not saved yet: nothing can be signed before they are")
-        if meaning is Meaning.PERFORMED:
-            self._refuse_unready()
-        else:
-            self._refuse_out_of_turn(meaning, signatory)
+        self._refuse_early(meaning, signatory_now(self.actor, signatory), amendment)
         return statement_of(
             self.state,
             self.actor,
@@ -276,6 +269,19 @@ class RunSession:
             amendment=amendment,
         )
 
+    def _refuse_early(self, meaning: Meaning, signatory: Signatory, amendment: Amendment | None) -> None:
+        """Refuse what cannot be signed now, or not by this person."""
+        if self.unsaved:
+            raise ActionRefused(f"{self.unsaved} events are not saved yet: nothing can be signed before they are")
+        if (meaning is Meaning.AMENDED) is not (amendment is not None):
+            raise ActionRefused("an amendment is signed as one, and nothing else is")
+        if meaning is Meaning.PERFORMED:
+            self._refuse_unready()
+        elif self.state.signed is None:
+            raise ActionRefused(f"{self.state.run} is not signed yet: there is nothing to be {meaning}")
+        else:
+            self._refuse_own_work(meaning, signatory)
+
     def _refuse_unready(self) -> None:
         if self.state.signed is not None:
             raise ActionRefused(f"{self.state.run} is signed already")
@@ -283,50 +289,21 @@ class RunSession:
         if open_hurdles:
             raise ActionRefused("\n".join(each.text for each in open_hurdles))
 
-    def _refuse_out_of_turn(self, meaning: Meaning, signatory: Person | None) -> None:
-        signed = self.state.signed
-        if signed is None:
-            raise ActionRefused(f"{self.state.run} is not signed yet: there is nothing to be {meaning}")
-        if meaning is Meaning.AMENDED:
-            return
-        first = signed.body
-        if signatory is not None and signatory.principal == first.statement.principal:
-            raise ActionRefused(f"{signatory.name} has performed {self.state.run}: another person has to sign it")
-        if signatory is not None and signatory.fingerprint == first.signature.fingerprint:
-            raise ActionRefused(f"this key has signed {self.state.run} already: another person has to sign it")
-        if self.actor.login == first.statement.login and (signatory is None or not first.statement.principal):
-            raise ActionRefused(f"{self.actor.login} has performed {self.state.run}: another person has to sign it")
+    def _refuse_own_work(self, meaning: Meaning, signatory: Signatory) -> None:
+        """Hold four eyes: nobody reviews or approves what they performed or amended, nor the same thing twice."""
+        found = own_work(self.state.signatures, meaning, signatory)
+        if found is not None:
+            who, said = found
+            raise ActionRefused(f"{who} has {said} {self.state.run}: another person has to sign it")
 
     def amendment(
         self, kind: AmendmentKind, reason: str, *, item: str = "", field: str = "", text: str = ""
     ) -> Amendment:
         """Return an amendment of the signed run as it would be made; raises ActionRefused where it makes none."""
-        if self.state.signed is None:
-            raise ActionRefused(f"{self.state.run} is not signed: change it as usual")
-        state = self.state.items.get(item) if item else None
-        if item and state is None:
-            raise ActionRefused(f"{self.state.run} has no item '{item}'")
-        why = written(reason)
-        match kind:
-            case AmendmentKind.NOTE:
-                return Amendment(kind=kind, reason=why, item=item, text=written(text))
-            case AmendmentKind.FIELD:
-                if field not in {each.id for each in self.state.definition.fields}:
-                    raise ActionRefused(f"{self.state.run} has no field '{field}'")
-                return Amendment(kind=kind, reason=why, field=field, text=written(text))
-            case AmendmentKind.ENTRY if state is not None and state.item.entry is not None:
-                value = typed_value(state.item.entry, text)
-                judged = self._judged_entry(state, value)
-                clean = storable(text.strip())
-                return Amendment(kind=kind, reason=why, item=item, text=clean, value=value, judgement=judged)
-            case AmendmentKind.FAILED if state is not None:
-                if state.failed is not None:
-                    raise ActionRefused(f"{state.item.title} was amended to FAIL already")
-                return Amendment(kind=kind, reason=why, item=item)
-            case AmendmentKind.ENTRY:
-                raise ActionRefused(f"'{item}' takes no entry that could be corrected")
-            case AmendmentKind.FAILED:
-                raise ActionRefused("name the item that failed")
+        state = self.state.items.get(item)
+        is_number = state is not None and state.item.entry is not None and state.item.entry.kind is EntryKind.NUMBER
+        said = text if kind is AmendmentKind.ENTRY and is_number else self._redact(text)
+        return amendment_of(self.state, kind, self._redact(reason), item=item, field=field, text=said)
 
     def payload(self, statement: Statement) -> bytes:
         """Return the bytes that a signature of `statement` is over (see model/record.py). Reads the store."""
@@ -338,12 +315,15 @@ class RunSession:
         """Sign exactly `statement`; raises Conflict where the run has changed since it was made.
 
         Without a `signature` it is attributed to the login, which is no proof of who it was. Raises ActionRefused
-        where the checklist asks for a stronger one.
+        where the checklist asks for a stronger one, or the statement is not the signer's to sign.
         """
         given = signature or Signature(Tier.ATTRIBUTED)
-        self._refuse_weak(given.tier)
-        if statement.meaning is Meaning.PERFORMED:
-            self.statement()
+        self.refuse_weak(given.tier)
+        if statement.head_seq != self.state.last_seq:
+            raise Conflict(f"{self.state.run} has changed since it was shown: look at it again")
+        if statement.principal != (given.principal if given.tier.keyed else ""):
+            raise ActionRefused(f"the signature is not that of {statement.principal or 'a login without a key'}")
+        self._refuse_early(statement.meaning, signatory_with(self.actor, given), statement.amendment)
         event = self._event(_signing(statement, given))
         try:
             (stored,) = await self._recorder.append_after([event], statement.head_seq)
@@ -353,7 +333,8 @@ class RunSession:
         await self.refresh()
         return stored
 
-    def _refuse_weak(self, tier: Tier) -> None:
+    def refuse_weak(self, tier: Tier) -> None:
+        """Raise ActionRefused where the checklist asks for signatures that are stronger than `tier`."""
         wanted = self.state.definition.sign_off.tier
         if not tier.satisfies(wanted):
             raise ActionRefused(
@@ -370,27 +351,3 @@ def _signing(statement: Statement, signature: Signature) -> Signed | Amended:
     if statement.meaning is Meaning.AMENDED:
         return Amended(statement=statement, signature=signature)
     return Signed(statement=statement, signature=signature)
-
-
-def written(text: str) -> str:
-    """Return `text` without surrounding white space; raise ActionRefused where nothing or too much is left."""
-    clean = storable(text.strip())
-    if not clean:
-        raise ActionRefused("some words are needed here")
-    if len(clean) > MAX_TEXT:
-        raise ActionRefused(f"{len(clean):,} characters are too many; {MAX_TEXT:,} are kept")
-    return clean
-
-
-def typed_value(entry: Entry, text: str) -> Value:
-    """Return what `text` means for `entry`: a bare number has the entry's own unit."""
-    clean = written(text)
-    if entry.kind is EntryKind.TEXT:
-        return clean
-    bare = decimal_of(clean)
-    if bare is not None:
-        return Number(bare, entry.unit)
-    try:
-        return parse_quantity(clean).number
-    except UnitError as error:
-        raise ActionRefused(str(error)) from error

@@ -1,17 +1,25 @@
 """How a run is signed: with which keys, over which bytes, and what is noted outside of the record afterwards."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
-from opsconsole.contracts.anchor import Anchor, AnchorError, Noted
+from opsconsole.contracts.anchor import Anchor, Noted
 from opsconsole.contracts.signer import Authenticator, Candidate, Signer, SigningError
-from opsconsole.contracts.store import Head, Store, StoreError
+from opsconsole.contracts.store import Head, Store
 from opsconsole.engine.session import RunSession
+from opsconsole.engine.threads import in_daemon_thread
 from opsconsole.model.events import Meaning, Signature, Statement, Stored
 from opsconsole.model.tiers import Tier
+
+T = TypeVar("T")
+
+NO_PEOPLE = "no-people"
+"""The reason of a SigningError that says that nobody may sign with a key at all."""
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -19,6 +27,13 @@ class Offer(msgspec.Struct, frozen=True):
 
     candidates: tuple[Candidate, ...] = ()
     refused: SigningError | None = None
+
+
+def tier_of(candidate: Candidate | None) -> Tier:
+    """Return how strongly a signature with this key would bind; without one it is attributed to the login."""
+    if candidate is None:
+        return Tier.ATTRIBUTED
+    return Tier.HARDWARE if candidate.person.hardware else Tier.SIGNED
 
 
 class Signing:
@@ -38,26 +53,45 @@ class Signing:
         self.authenticator = authenticator
         self._anchors = tuple(anchors)
         self._export_record = export_record
+        self._nobody = signer is None
+
+    @property
+    def has_people(self) -> bool:
+        """Whether anybody may sign with a key here, as far as the last offer told."""
+        return not self._nobody
 
     async def offer(self, session: RunSession, meaning: Meaning) -> Offer:
-        """Return the keys that could sign the run with a meaning now, the best one first."""
+        """Return the keys that could sign the run with a meaning now, the best one first.
+
+        Where nobody was ever named who may sign with a key, the offer is empty and there is nothing to mend.
+        """
         if self._signer is None:
             return Offer()
+        find = partial(self._signer.candidates, meaning, session.clock())
         try:
-            return Offer(tuple(await asyncio.to_thread(self._signer.candidates, meaning, session.clock())))
+            found = await in_daemon_thread("keys", find)
         except SigningError as error:
-            return Offer(refused=error)
+            self._nobody = error.reason == NO_PEOPLE
+            return Offer() if self._nobody else Offer(refused=error)
+        self._nobody = False
+        return Offer(tuple(found))
 
     async def sign(self, session: RunSession, statement: Statement, candidate: Candidate) -> tuple[str, ...]:
         """Sign `statement` with a key and store it; return what anchors could not keep.
 
-        Raises SigningError where the key does not sign, Conflict where the run has changed meanwhile.
+        Raises SigningError where the key does not sign, Conflict where the run has changed meanwhile. Cancelled
+        while the key is waited for, nothing is stored; once the signature is there, it is stored in any case.
         """
         if self._signer is None:
-            raise SigningError("no-people", "nobody may sign with a key here", "add one: opsconsole people add")
+            raise SigningError(NO_PEOPLE, "nobody may sign with a key here", "add one: opsconsole people add")
         payload = await asyncio.to_thread(session.payload, statement)
-        signature = await asyncio.to_thread(self._signer.sign, payload, statement.meaning, candidate)
-        return await self._stored(session, statement, signature)
+        make = partial(self._signer.sign, payload, statement.meaning, candidate)
+        try:
+            signature = await in_daemon_thread("key", make)
+        except asyncio.CancelledError:
+            self._signer.give_up()
+            raise
+        return await _to_its_end(self._stored(session, statement, signature))
 
     async def attribute(
         self, session: RunSession, statement: Statement, password: str | None = None
@@ -67,15 +101,17 @@ class Signing:
         if password is not None:
             if self.authenticator is None:
                 raise SigningError("no-pam", "passwords cannot be asked for here", "set signing.pam_service")
-            await asyncio.to_thread(self.authenticator.authenticate, statement.login, password)
+            check = partial(self.authenticator.authenticate, statement.login, password)
+            await in_daemon_thread("password", check)
             tier = Tier.REAUTHENTICATED
-        return await self._stored(session, statement, Signature(tier))
+        return await _to_its_end(self._stored(session, statement, Signature(tier)))
 
     async def _stored(self, session: RunSession, statement: Statement, signature: Signature) -> tuple[str, ...]:
         stored = await session.sign(statement, signature)
         return await asyncio.to_thread(self._anchored, statement, signature, stored)
 
     def _anchored(self, statement: Statement, signature: Signature, stored: Stored) -> tuple[str, ...]:
+        """Note the new head outside of the record; what is signed stays signed, whatever becomes of that."""
         who = f"{statement.name} ({statement.login})"
         noted = Noted(
             store_id=self._store.store_id,
@@ -90,11 +126,29 @@ class Signing:
         if self._export_record is not None:
             try:
                 record = self._export_record(statement.run)
-            except (StoreError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - the run is signed already: whatever it was is told
                 failures.append(f"the record was not exported: {error}")
         for anchor in self._anchors:
             try:
                 anchor.keep(noted, record)
-            except AnchorError as error:
+            except Exception as error:  # noqa: BLE001 - the boundary of a plug-in, and the others have their turn
                 failures.append(f"{anchor.name}: {error}")
         return tuple(failures)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Return what `work` returns, also where this task is cancelled meanwhile.
+
+    A transaction that is under way cannot be called back: the operator must hear that the run is signed, and the
+    anchors must keep it.
+    """
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
+        except Exception:  # noqa: BLE001 - raised by the line below
+            break
+    return task.result()

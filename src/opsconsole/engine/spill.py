@@ -29,6 +29,7 @@ class Spill:
         self._run = run
         self._own = uuid.uuid4().hex
         self._claimed: list[Path] = []
+        self._refused: dict[str, Event] = {}
         self._unreadable: set[Path] = set()
 
     def write(self, events: Sequence[Event]) -> Path | None:
@@ -37,7 +38,8 @@ class Spill:
 
     def set_aside(self, events: Sequence[Event]) -> Path | None:
         """Keep `events`, which the store refuses for good, where a person finds them; return the file."""
-        return self._written(events, _REFUSED)
+        self._refused |= {event.id: event for event in events}
+        return self._written(list(self._refused.values()), _REFUSED)
 
     def claim(self) -> list[Event]:
         """Return what other processes of this user could not save: from now on it is this one's to save.
@@ -49,9 +51,13 @@ class Spill:
             mine = path.with_name(f"{self._run}.{self._own}-{len(self._claimed)}.jsonl")
             try:
                 path.rename(mine)
-                self._claimed.append(mine)
+            except OSError:
+                continue
+            self._claimed.append(mine)
+            try:
                 lines = mine.read_bytes().splitlines()
             except OSError:
+                self._unreadable.add(mine)
                 continue
             for line in lines:
                 event = _event(line)
@@ -75,8 +81,11 @@ class Spill:
                 else:
                     path.unlink()
         self._claimed.clear()
-        if left:
-            return
+        if not left:
+            self.withdraw()
+
+    def withdraw(self) -> None:
+        """Remove what this process has spilled: it is in the store now."""
         for directory in self._directories:
             with suppress(OSError):
                 (directory / f"{self._run}.{self._own}.jsonl").unlink()

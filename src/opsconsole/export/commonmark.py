@@ -15,6 +15,7 @@ _INLINE = re.compile(
     r"""
       [\\`*\[|~$]                       # escapes, code, emphasis, links, cells, strike-through, formulas
     | <(?=[A-Za-z/!?]|\Z)               # tags, comments, <https://…>; not `a < b`
+    | <(?=[\w.!\#$%&'*+/=?^`{|}~-]+@)  # <1@example.org> is made a link too
     | &(?=[A-Za-z\#]|\Z)                # entities; not `a & b`
     | _++(?![^\W_])                     # what could end emphasis; not snake_case, and not what could only begin it
     | (?<=[A-Za-z]):(?=//)              # https://… is made a link by GFM
@@ -74,12 +75,12 @@ def quoted(text: str) -> str:
 
 def _quoted(lines: Sequence[str]) -> Iterator[str]:
     for index, each in enumerate(lines):
-        words = each.strip(" ")
+        words = each.strip()
         if not words:
             yield ">"
             continue
         indent = _NO_BREAK_SPACE * (len(each) - len(each.lstrip(" ")))
-        followed = index + 1 < len(lines) and bool(lines[index + 1].strip(" "))
+        followed = index + 1 < len(lines) and bool(lines[index + 1].strip())
         hard_break = "\\" if followed else ""
         yield f"> {indent}{line(words)}{hard_break}"
 

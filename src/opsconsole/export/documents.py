@@ -1,4 +1,4 @@
-"""The JSON document of a run, `opsconsole.run.v1`, as structs: every key is always there, in this order.
+"""The document of a run, `opsconsole.run.v1`, as structs: in JSON every key is always there, in this order.
 
 `docs/formats.md` says what each key means. Keys may be added to the schema; one that is renamed, dropped or given
 another meaning makes it `opsconsole.run.v2`. Numbers of sources are objects with the decimal as a text and its
@@ -10,7 +10,7 @@ import datetime as dt
 import msgspec
 
 from opsconsole.model.checklists import Cadence, Required
-from opsconsole.model.events import Meaning, Via
+from opsconsole.model.events import AmendmentKind, Clock, Meaning, Via
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.readings import Finding
 from opsconsole.model.tiers import Tier
@@ -26,6 +26,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     host: str
     via: Via
+    key: str
 
 
 class Stamp(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,11 +71,13 @@ class MonitoringDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EvidenceDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """Raw text that backs a reading, exactly as it was recorded."""
+    """Raw text that backs a reading, exactly as it was recorded; its hash, also where the text was removed."""
 
     title: str
     text: str
     truncated: bool
+    sha256: str
+    pruned: bool
 
 
 class ReadingDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +147,24 @@ class WaiverDocument(msgspec.Struct, frozen=True, kw_only=True):
     by: Person
 
 
+class AmendmentDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """One correction after the sign-off, with what it replaced."""
+
+    seq: int
+    kind: AmendmentKind
+    item: str
+    field: str
+    was: str
+    text: str
+    value: Value
+    outcome: Outcome | None
+    reason: str
+    result: Result | None
+    name: str
+    at: dt.datetime
+    by: Person
+
+
 class ItemDocument(msgspec.Struct, frozen=True, kw_only=True):
     """One item with everything that happened to it."""
 
@@ -172,6 +193,7 @@ class ItemDocument(msgspec.Struct, frozen=True, kw_only=True):
     skipped: NoteDocument | None
     waiver: WaiverDocument | None
     notes: list[NoteDocument]
+    amendments: list[AmendmentDocument]
 
 
 class FieldDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,6 +203,7 @@ class FieldDocument(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     required: Required
     written: NoteDocument | None
+    amendments: list[AmendmentDocument]
 
 
 class HurdleDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,6 +218,7 @@ class SignatureDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A sign-off: what was signed, by whom, and how strongly that binds."""
 
     seq: int
+    hash: str
     meaning: Meaning
     result: Result
     counts: dict[Outcome, int]
@@ -204,13 +228,26 @@ class SignatureDocument(msgspec.Struct, frozen=True, kw_only=True):
     signed_at: dt.datetime
     timezone: str
     utc_offset: str
+    clock: Clock
     store_id: str
     definition_hash: str
     head_seq: int
     head_hash: str
+    amends: str
     tier: Tier
     principal: str
+    fingerprint: str
     armored: str
+
+
+class PrunedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What was removed because of its age; the hashes of it stay."""
+
+    through_seq: int
+    texts: int
+    characters: int
+    files: list[str]
+    older_than: dt.datetime
 
 
 class DeedDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,7 +276,7 @@ class ChainDocument(msgspec.Struct, frozen=True, kw_only=True):
 class ExportDocument(msgspec.Struct, frozen=True, kw_only=True):
     """When and by what the document was made."""
 
-    at: dt.datetime
+    at: dt.datetime | None
     version: str
 
 
@@ -261,6 +298,7 @@ class RunDocument(msgspec.Struct, frozen=True, kw_only=True):
     opened: Stamp
     operators: list[str]
     result: Result
+    passed: bool
     counts: dict[Outcome, int]
     to_do: list[HurdleDocument]
     items: list[ItemDocument]
@@ -268,6 +306,8 @@ class RunDocument(msgspec.Struct, frozen=True, kw_only=True):
     fields: list[FieldDocument]
     notes: list[NoteDocument]
     signatures: list[SignatureDocument]
+    amendments: list[AmendmentDocument]
+    pruned: list[PrunedDocument]
     trail: list[DeedDocument]
     chain: ChainDocument
     exported: ExportDocument

@@ -4,10 +4,10 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 from opsconsole.model.calendar import CalendarError, Times, zone
-from opsconsole.model.events import Actor, Via
-from opsconsole.model.outcomes import Outcome
+from opsconsole.model.events import Actor, Amended, AmendmentKind, Via
+from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.readings import Finding, Judgement, Level, Verdict
-from opsconsole.model.runs import ItemState, RunState
+from opsconsole.model.runs import Corrected, ItemState, RunState, SignOff
 from opsconsole.model.tiers import Tier
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -62,7 +62,12 @@ def rfc3339(at: dt.datetime) -> str:
 
 def person(actor: Actor) -> str:
     """Return who it was and on which host."""
-    return f"{actor.shown} on {actor.host}" if actor.host else actor.shown
+    return f"{who(actor)} on {actor.host}" if actor.host else who(actor)
+
+
+def who(actor: Actor) -> str:
+    """Return who it was, with the SSH key that logged in where that is known: accounts may be shared."""
+    return f"{actor.shown}, logged in with {actor.key}" if actor.key else actor.shown
 
 
 def monitored_by(state: RunState) -> tuple[str, ...]:
@@ -101,8 +106,76 @@ def binding(tier: Tier) -> str:
         case Tier.ATTRIBUTED:
             return "attributed to the login, not cryptographically signed"
         case Tier.REAUTHENTICATED:
-            return "attributed to the login after its password was given again, not cryptographically signed"
+            return "attributed to the login, reauthenticated by its password, not cryptographically signed"
         case Tier.SIGNED:
             return "signed with an SSH key"
         case Tier.HARDWARE:
-            return "signed with an SSH key in hardware"
+            return "hardware-signed: with an SSH key in a security key that was touched"
+
+
+def principal_of(signature: SignOff) -> str:
+    """Return whom the key belongs to: as the signed statement says, or else as was noted beside it."""
+    return signature.body.statement.principal or signature.body.signature.principal
+
+
+def sign_off_at(state: RunState, seq: int) -> SignOff | None:
+    """Return the signature that stands at a place of the chain."""
+    return next((each for each in state.signatures if each.seq == seq), None)
+
+
+def downfall(state: RunState) -> SignOff | None:
+    """Return the amendment with which a run that was not signed as FAIL failed after all, None where none did."""
+    signed = state.signed
+    if signed is None or not state.amended_to_fail or signed.body.statement.result is Result.FAIL:
+        return None
+    before: Result = signed.body.statement.result
+    for each in state.signatures:
+        statement = each.body.statement
+        if isinstance(each.body, Amended) and statement.amendment is not None:
+            found = statement.amendment.kind is AmendmentKind.FAILED
+            if found or (before is Result.PASS and statement.result is not Result.PASS):
+                return each
+            before = statement.result
+    return None
+
+
+def amended_first(state: RunState, where: ZoneInfo) -> str:
+    """Return what must be read before all else of a run that was amended; nothing of others."""
+    if not state.amendments or state.signed is None:
+        return ""
+    fallen = downfall(state)
+    if fallen is None:
+        count = len(state.amendments)
+        last = exact_moment(state.amendments[-1].by.at, where)
+        times = "once" if count == 1 else f"{count} times"
+        signed = state.signed.body.statement.result
+        came_to = f"still {signed}" if signed is state.result else f"{state.result}, signed as {signed}"
+        return f"{times} after the sign-off, last {last}; the result is {came_to}"
+    statement = fallen.body.statement
+    reason = statement.amendment.reason if statement.amendment is not None else ""
+    when = f"{exact_moment(statement.signed_at, where)} by {statement.signer}"
+    return f"to {Result.FAIL} after it was signed as {state.signed.body.statement.result}, {when}: {reason}"
+
+
+def amended_what(corrected: Corrected) -> str:
+    """Return in a few words what an amendment did, such as `entry of tickets corrected`."""
+    amendment = corrected.amendment
+    match amendment.kind:
+        case AmendmentKind.NOTE:
+            return f"note added to {amendment.item}" if amendment.item else "note added to the run"
+        case AmendmentKind.ENTRY:
+            return f"entry of {amendment.item} corrected"
+        case AmendmentKind.FIELD:
+            return f"'{amendment.field}' corrected"
+        case AmendmentKind.FAILED:
+            return f"{amendment.item} found to have failed"
+
+
+def amended_to(corrected: Corrected) -> str:
+    """Return what stands there since an amendment, as `Corrected.was` tells what stood there before."""
+    amendment = corrected.amendment
+    if amendment.kind is AmendmentKind.FAILED:
+        return Outcome.FAIL.value
+    if amendment.judgement is not None:
+        return f"{amendment.text} ({amendment.judgement.outcome})"
+    return amendment.text

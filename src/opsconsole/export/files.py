@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from opsconsole.model.checklists import ID
@@ -49,19 +50,29 @@ def file_name(run: str, suffix: str) -> str:
     return f"{checklist}-{period}{suffix}"
 
 
-def write_atomically(path: Path, content: str, *, make_directory: bool = False) -> None:
-    """Write `content` as UTF-8 to `path`, mode 0600, replacing a regular file of that name in one step.
+def write_atomically(
+    path: Path, content: str | bytes, *, make_directory: bool = False, modified: int | None = None
+) -> None:
+    """Write `content`, texts as UTF-8, to `path`, mode 0600, replacing a regular file of that name in one step.
 
     Whoever reads `path` finds the old document or the whole new one, also after a crash: the content is synced
     before the rename and the directory after it. With `make_directory` missing directories are made, mode 0700;
-    otherwise a missing one is refused, because it is more likely a typing error. Raises OutputRefused and
-    NotWritten; no half-written file is left behind then.
+    otherwise a missing one is refused, because it is more likely a typing error. `modified` is the time that the
+    file shall show, in seconds since 1970. Raises OutputRefused and NotWritten, and leaves no half-written file.
     """
-    try:
+    with explained(path):
         if make_directory:
             path.parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
         _refuse_special(path)
-        _replace(path, content.encode("utf-8", "backslashreplace"))
+        exact = content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
+        _replace(path, exact, modified)
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Raise OutputRefused or NotWritten, with what helps, where `path` cannot be written in the block."""
+    try:
+        yield
     except ValueError as error:
         raise OutputRefused(f"'{path}' cannot name a file: {error}") from error
     except (FileNotFoundError, NotADirectoryError, FileExistsError) as error:
@@ -86,22 +97,24 @@ def _refuse_special(path: Path) -> None:
         raise OutputRefused(f"'{path}' is no regular file", "without an output file the document is printed")
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, content: bytes, modified: int | None) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".opsconsole-")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
+            if modified is not None:
+                os.utime(file.fileno(), (modified, modified))
             os.fsync(file.fileno())
         Path(temporary).replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
         raise
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
     """Make the new name durable where that can be done: it needs permission to read the directory."""
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -7,29 +7,30 @@ from zoneinfo import ZoneInfo
 from opsconsole.contracts.exporter import Report
 from opsconsole.export.commonmark import fenced, heading, inline, line, table
 from opsconsole.export.facts import (
-    binding,
+    amended_first,
     day,
     exact_moment,
     moment,
     monitored_by,
     period,
     person,
-    rfc3339,
+    who,
     zone_of,
 )
 from opsconsole.export.layout import one_line
 from opsconsole.export.markdown_items import (
     LONGEST_CELL,
+    amended_blocks,
     facts,
     item_blocks,
     note_blocks,
     outcome_words,
 )
+from opsconsole.export.markdown_signatures import amendment_blocks, sign_off_blocks
 from opsconsole.export.trail import deeds
-from opsconsole.model.runs import RunState, SignOff
-from opsconsole.model.signoff import count_words, hurdles
+from opsconsole.model.runs import RunState
+from opsconsole.model.signoff import count_words
 from opsconsole.model.text import shortened, visible
-from opsconsole.model.tiers import Tier
 
 _SECTION = 2
 _ITEM = 3
@@ -50,7 +51,8 @@ class MarkdownExporter:
             *_sections(state, where),
             *_sheet(state, where),
             *_retired(state, where),
-            *_sign_off(state, where),
+            *amendment_blocks(state, where, _SECTION),
+            *sign_off_blocks(state, where, _SECTION),
             *_trail(report, where),
             *_record(report, where),
         )
@@ -60,6 +62,9 @@ class MarkdownExporter:
 def _front(report: Report, where: ZoneInfo) -> Iterator[str]:
     state, times = report.state, report.state.times
     yield heading(1, f"{state.definition.title}, {period(times)}")
+    amended = amended_first(state, where)
+    if amended:
+        yield f"**Amended** {inline(one_line(amended))}. See Amendments below."
     yield table(("Run", state.run), _cover(report, where))
     if state.definition.help:
         yield line(one_line(state.definition.help))
@@ -72,7 +77,7 @@ def _front(report: Report, where: ZoneInfo) -> Iterator[str]:
 
 def _cover(report: Report, where: ZoneInfo) -> Iterator[tuple[str, str]]:
     state, times = report.state, report.state.times
-    yield "Result", state.result.value
+    yield "Result", _result(state)
     yield "Items", count_words(state.counts)
     if state.definition.system:
         yield "System", state.definition.system
@@ -90,15 +95,14 @@ def _cover(report: Report, where: ZoneInfo) -> Iterator[tuple[str, str]]:
     if signed is None:
         yield "Signed", "not signed"
     else:
-        yield "Signed", f"{exact_moment(signed.body.statement.signed_at, where)} by {_signer(signed)}"
+        yield "Signed", f"{exact_moment(signed.body.statement.signed_at, where)} by {signed.body.statement.signer}"
     yield "Definition (SHA-256)", state.definition_hash
 
 
-def _signer(signature: SignOff) -> str:
-    statement = signature.body.statement
-    if statement.name and statement.name != statement.login:
-        return f"{statement.name} ({statement.login})"
-    return statement.login
+def _result(state: RunState) -> str:
+    """Return the result, and what was signed first where that was another."""
+    first = state.signed.body.statement.result if state.signed is not None else state.result
+    return f"{state.result}, amended; it was signed as {first}" if first is not state.result else str(state.result)
 
 
 def _overview(state: RunState) -> Iterator[str]:
@@ -127,6 +131,8 @@ def _sheet(state: RunState, where: ZoneInfo) -> Iterator[str]:
             yield "Not filled in."
         else:
             yield from note_blocks("Written", written, where)
+            for each in (every for every in state.amendments if every.amendment.field == field.id):
+                yield from amended_blocks(each, where)
     if state.notes:
         yield heading(_SECTION, "Notes on the run")
     for note in state.notes:
@@ -141,55 +147,7 @@ def _retired(state: RunState, where: ZoneInfo) -> Iterator[str]:
         yield from item_blocks(item, where, _ITEM)
 
 
-# --- sign-off, trail, record ------------------------------------------------------------------------
-
-
-def _sign_off(state: RunState, where: ZoneInfo) -> Iterator[str]:
-    yield heading(_SECTION, "Sign-off")
-    if state.signed is None:
-        yield "**Not signed.**"
-        yield from _to_do(state)
-    for signature in state.signatures:
-        yield from _signature(signature, where)
-
-
-def _to_do(state: RunState) -> Iterator[str]:
-    left = hurdles(state)
-    if not left:
-        yield "Nothing stands between this run and its sign-off."
-        return
-    yield "Still to be done:"
-    yield "\n".join(f"- {line(one_line(each.text))}" for each in left)
-
-
-def _signature(signature: SignOff, where: ZoneInfo) -> Iterator[str]:
-    statement = signature.body.statement
-    tier: Tier = signature.body.signature.tier
-    strength = binding(tier)
-    yield (
-        f"**{statement.meaning.value.capitalize()}: {statement.result}**, "
-        f"{inline(count_words(statement.counts))}. This sign-off is {strength}."
-    )
-    pairs = [
-        ("Meaning", statement.meaning.value),
-        ("Result", statement.result.value),
-        ("Items", count_words(statement.counts)),
-        ("Printed name", statement.name),
-        ("Login", statement.login),
-        ("Host", statement.host),
-        ("Signed at", f"{exact_moment(statement.signed_at, where)}, {rfc3339(statement.signed_at)}"),
-        ("Strength", strength),
-        ("Covers the run", f"{statement.run}, {day(statement.business_date)}"),
-        ("Covers the chain up to", f"event {statement.head_seq}, {statement.head_hash}"),
-        ("Definition (SHA-256)", statement.definition_hash),
-        ("Store", statement.store_id),
-        ("Recorded as", f"event {signature.seq} by {person(signature.by.actor)}"),
-    ]
-    if signature.body.signature.principal:
-        pairs.append(("Principal", signature.body.signature.principal))
-    yield facts(pairs)
-    if signature.body.signature.armored:
-        yield fenced(signature.body.signature.armored)
+# --- trail, record ---------------------------------------------------------------------------------
 
 
 def _trail(report: Report, where: ZoneInfo) -> Iterator[str]:
@@ -198,7 +156,7 @@ def _trail(report: Report, where: ZoneInfo) -> Iterator[str]:
     yield heading(_SECTION, "Trail")
     yield "What was done, in order, with what was changed or taken back later; measurements stand at their items."
     rows = [
-        (str(stored.seq), moment(stored.event.at, where), stored.event.actor.shown, stored.event.actor.via, words)
+        (str(stored.seq), moment(stored.event.at, where), who(stored.event.actor), stored.event.actor.via, words)
         for stored, words in deeds(report.events)
     ]
     yield table(("Event", "Time", "Who", "Through", "What"), rows)
@@ -211,13 +169,17 @@ def _record(report: Report, where: ZoneInfo) -> Iterator[str]:
         ("Store", report.store_id),
         ("Last event of this run", f"event {state.last_seq}, {state.head_hash}"),
         ("Head of the chain", f"event {report.head.seq}, {report.head.hash}"),
-        ("Exported", f"{exact_moment(report.exported_at, where)} by opsconsole {report.version}"),
+        ("Anchor", f"{report.store_id} {report.head.seq} {report.head.hash}"),
+        ("Written by", f"opsconsole {report.version}"),
     ]
+    if report.exported_at is not None:
+        pairs[-1] = ("Exported", f"{exact_moment(report.exported_at, where)} by opsconsole {report.version}")
     if report.store_location:
         pairs.insert(1, ("Kept in", report.store_location))
     yield facts(pairs)
     yield (
         "The hash of the head stands for every event before it: keep this document, and a record that was changed "
-        "or cut off later shows. This command walks the chain and names the first event that does not fit:"
+        "or cut off later shows; the anchor is that head in one line, as the program reads it. This command "
+        "walks the chain and names the first event that does not fit:"
     )
     yield fenced(f"opsconsole verify {visible(state.run)}")

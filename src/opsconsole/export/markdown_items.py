@@ -4,11 +4,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from zoneinfo import ZoneInfo
 
 from opsconsole.export.commonmark import fenced, heading, inline, quoted, table
-from opsconsole.export.facts import moment, near, person, unmeasured_targets, verdict_word
+from opsconsole.export.facts import (
+    amended_to,
+    amended_what,
+    moment,
+    near,
+    person,
+    unmeasured_targets,
+    verdict_word,
+)
 from opsconsole.export.layout import one_line
+from opsconsole.model.events import AmendmentKind
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Reading
-from opsconsole.model.runs import Attempt, ItemState, Note
+from opsconsole.model.runs import Attempt, Corrected, ItemState, Note
 from opsconsole.model.text import shortened
 from opsconsole.model.values import Moment, Value, shown
 
@@ -31,6 +40,8 @@ def item_blocks(state: ItemState, where: ZoneInfo, level: int) -> Iterator[str]:
     for target, attempt in state.latest.items():
         yield from _latest(target, attempt, where, level + 1)
     yield from _attempts(state.attempts, where)
+    for corrected in state.amendments:
+        yield from amended_blocks(corrected, where)
     for note in state.notes:
         yield from note_blocks("Note", note, where)
     if not state.item.measured and state.item.help:
@@ -51,6 +62,23 @@ def note_blocks(label: str, note: Note, where: ZoneInfo) -> Iterator[str]:
     """Yield who wrote something and when, and what."""
     yield f"{label} by {inline(note.by.actor.shown)}, {moment(note.by.at, where)}:"
     yield quoted(note.text)
+
+
+def amended_blocks(corrected: Corrected, where: ZoneInfo) -> Iterator[str]:
+    """Yield an amendment where it applies: what was signed, and what counts since, each as it was written."""
+    by, what = corrected.by, inline(one_line(amended_what(corrected)))
+    yield (
+        f"**Amended after the sign-off**, event {corrected.seq}, {moment(by.at, where)} "
+        f"by {inline(one_line(person(by.actor)))}: {what}."
+    )
+    if corrected.amendment.kind is not AmendmentKind.NOTE:
+        yield "It was:" if corrected.was else "It was empty."
+        if corrected.was:
+            yield quoted(corrected.was)
+        yield "It is now:"
+        yield quoted(amended_to(corrected))
+    yield "Because:"
+    yield quoted(corrected.amendment.reason)
 
 
 def _answer(state: ItemState) -> str:
@@ -148,6 +176,12 @@ def _reading(reading: Reading, where: ZoneInfo) -> Iterator[str]:
         yield from _rows(reading, where)
     for evidence in reading.evidence:
         cut = ", cut off by the probe" if evidence.truncated else ""
+        if evidence.pruned:
+            yield (
+                f"Evidence: {inline(one_line(evidence.title))}{cut}. **Removed because of its age**; what is left "
+                f"of it is its SHA-256, {inline(evidence.sha256)}."
+            )
+            continue
         yield f"Evidence: {inline(one_line(evidence.title))}{cut}"
         yield fenced(evidence.text)
     if reading.command:

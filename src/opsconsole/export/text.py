@@ -6,32 +6,23 @@ from zoneinfo import ZoneInfo
 
 from opsconsole.contracts.exporter import Report
 from opsconsole.export.facts import (
-    binding,
-    exact_moment,
     moment,
     monitored_by,
     near,
     period,
-    person,
     telling,
     unmeasured_targets,
     verdict_word,
     zone_of,
 )
 from opsconsole.export.layout import cells, padded, wrapped
+from opsconsole.export.text_lines import LABEL, STATE, WIDTH, clean, fact, hanging, labelled, note_lines, prose
+from opsconsole.export.text_signatures import amended_lines, amendments, banner, signed
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.readings import Judgement
-from opsconsole.model.runs import ItemState, Note, RunState, SignOff, Waiver
+from opsconsole.model.runs import ItemState, RunState, Waiver
 from opsconsole.model.signoff import count_words, hurdles
-from opsconsole.model.text import shortened, visible, visible_lines
-from opsconsole.model.tiers import Tier
-
-WIDTH = 80
-_STATE = 9
-"""Columns of the word at the start of a line: the longest, `BLOCKED`, and two spaces."""
-_LABEL = 10
-_LONGEST = 1_000
-"""Characters of one text; the other formats have all of it."""
+from opsconsole.model.text import visible
 
 _COURSE = 6
 """Changes of outcome that the course of the attempts tells."""
@@ -66,6 +57,7 @@ class TextExporter:
             _header(report),
             *_sections(report.state, paint),
             _sheet(report.state),
+            amendments(report.state),
             _footer(report, paint),
         )
         return "\n".join("\n".join(block) + "\n" for block in (list(block) for block in blocks) if block)
@@ -78,28 +70,8 @@ class _Paint:
         self._coloured = coloured
 
     def word(self, word: str, outcome: Outcome | Result) -> str:
-        fill = " " * (_STATE - len(word))
+        fill = " " * (STATE - len(word))
         return f"\x1b[{_COLOURS[outcome]}m{word}\x1b[0m{fill}" if self._coloured else word + fill
-
-
-def _clean(text: str) -> str:
-    """Return a text of a source as one harmless line of bearable length; white space is only a space."""
-    return shortened(visible(" ".join(text.split())), _LONGEST)
-
-
-def _hanging(start: str, text: str, indent: int) -> list[str]:
-    """Return `start` and `text`, wrapped; `start` takes `indent` columns whatever escape codes it holds."""
-    first, *rest = wrapped(text, WIDTH - indent)
-    return [f"{start}{first}".rstrip(), *(" " * indent + line for line in rest)]
-
-
-def _labelled(label: str, text: str, indent: int = 0) -> list[str]:
-    return _hanging(" " * indent + padded(label, _LABEL), text, indent + _LABEL)
-
-
-def _fact(label: str, text: str) -> list[str]:
-    """Return a line of the header or the footer, whose labels stand where items have their outcome."""
-    return _hanging(padded(label, _STATE), text, _STATE)
 
 
 # --- the parts --------------------------------------------------------------------------------------
@@ -107,13 +79,13 @@ def _fact(label: str, text: str) -> list[str]:
 
 def _header(report: Report) -> list[str]:
     state = report.state
-    title, run = _clean(state.definition.title), visible(state.run)
+    title, run = clean(state.definition.title), visible(state.run)
     gap = WIDTH - cells(title) - cells(run)
     lines = [f"{title}{' ' * gap}{run}"] if gap > 1 else [*wrapped(title, WIDTH), run]
     when = f"{period(state.times)}, {visible(state.times.timezone)}"
     if report.monitoring is not None:
         when += f", {report.monitoring}"
-    lines.append(when)
+    lines += [when, *banner(state)]
     where = zone_of(state.times)
     opened = f"opened {moment(state.opened.at, where)}"
     if state.last_at is not None and state.last_at != state.opened.at:
@@ -121,7 +93,7 @@ def _header(report: Report) -> list[str]:
     lines += wrapped(opened, WIDTH)
     people = monitored_by(state)
     if people:
-        lines += _hanging("monitored by ", _clean(", ".join(people)), len("monitored by "))
+        lines += hanging("monitored by ", clean(", ".join(people)), len("monitored by "))
     if state.redefinitions:
         lines.append("the checklist was edited while this run was open")
     return lines
@@ -130,7 +102,7 @@ def _header(report: Report) -> list[str]:
 def _sections(state: RunState, paint: _Paint) -> Iterator[list[str]]:
     where = zone_of(state.times)
     for title, items in groupby(state.items.values(), key=lambda each: each.section):
-        lines = wrapped(_clean(title), WIDTH)
+        lines = wrapped(clean(title), WIDTH)
         for item in items:
             lines += _item(item, where, paint)
         yield lines
@@ -140,43 +112,32 @@ def _item(state: ItemState, where: ZoneInfo, paint: _Paint) -> list[str]:
     outcome, is_near = state.outcome, near(state)
     word = paint.word(_NEAR if is_near else outcome.value, outcome)
     by_target = bool(state.item.for_each) and outcome is not Outcome.PASS and bool(state.judgements)
-    title = _clean(state.item.title)
-    summary = "" if by_target and state.outcome is state.measured_outcome else _clean(state.summary)
+    title = clean(state.item.title)
+    summary = "" if by_target and state.outcome is state.measured_outcome else clean(state.summary)
     together = f"{title}: {summary}" if summary else title
-    if cells(together) <= WIDTH - _STATE:
+    if cells(together) <= WIDTH - STATE:
         lines = [word + together]
     else:
-        lines = _hanging(word, title, _STATE)
-        lines += [" " * _STATE + line for line in wrapped(summary, WIDTH - _STATE)] if summary else []
+        lines = hanging(word, title, STATE)
+        lines += [" " * STATE + line for line in wrapped(summary, WIDTH - STATE)] if summary else []
     if outcome is not Outcome.PASS or is_near:
         lines += _explained(state, where)
     lines += _attempts(state)
+    lines += _pruned(state)
+    lines += amended_lines(state.amendments)
     for note in state.notes:
-        lines += _note(padded("note", _LABEL), note, where, _STATE)
+        lines += note_lines(padded("note", LABEL), note, where, STATE)
     return lines
-
-
-def _note(label: str, note: Note, where: ZoneInfo, indent: int) -> Iterator[str]:
-    """Yield who wrote a note, and below it what was written, line by line."""
-    start = " " * indent + label
-    yield from _hanging(start, f"{_clean(note.by.actor.shown)}, {moment(note.by.at, where)}:", len(start))
-    yield from _prose(note.text, len(start))
-
-
-def _prose(text: str, indent: int) -> Iterator[str]:
-    """Yield the lines that a person wrote, all of them."""
-    for line in visible_lines(text):
-        yield from (f"{' ' * indent}{part}".rstrip() for part in wrapped(line, WIDTH - indent))
 
 
 def _explained(state: ItemState, where: ZoneInfo) -> Iterator[str]:
     """Yield why an item is not green, and what helps."""
-    outcome, summary = state.outcome, _clean(state.summary)
+    outcome, summary = state.outcome, clean(state.summary)
     if state.skipped is not None:
         by = state.skipped.by
-        yield from _labelled("by", f"{_clean(by.actor.shown)}, {moment(by.at, where)}", _STATE)
+        yield from labelled("by", f"{clean(by.actor.shown)}, {moment(by.at, where)}", STATE)
     elif state.waiver is not None and outcome is Outcome.WAIVED:
-        yield from _labelled("by", f"{_clean(state.waiver.author)}, {_given(state.waiver, where)}", _STATE)
+        yield from labelled("by", f"{clean(state.waiver.author)}, {_given(state.waiver, where)}", STATE)
     for target, judgement in state.judgements.items():
         if state.item.for_each:
             yield from _target(state, target, judgement)
@@ -185,17 +146,17 @@ def _explained(state: ItemState, where: ZoneInfo) -> Iterator[str]:
             yield from _problem(state, target, summary)
     missing = unmeasured_targets(state)
     if missing:
-        yield from _labelled("pending", f"{_clean(', '.join(missing))}: not measured yet", _STATE)
+        yield from labelled("pending", f"{clean(', '.join(missing))}: not measured yet", STATE)
     if outcome in {Outcome.FAIL, Outcome.ERROR, Outcome.WARN}:
         if state.item.on_fail.runbook:
-            yield from _labelled("runbook", _clean(state.item.on_fail.runbook), _STATE)
+            yield from labelled("runbook", clean(state.item.on_fail.runbook), STATE)
         if state.item.on_fail.escalate:
-            yield from _labelled("tell", _clean(state.item.on_fail.escalate), _STATE)
+            yield from labelled("tell", clean(state.item.on_fail.escalate), STATE)
 
 
 def _given(waiver: Waiver, where: ZoneInfo) -> str:
     origin = waiver.body.origin
-    return f"given in {_clean(origin)}" if origin else moment(waiver.by.at, where)
+    return f"given in {clean(origin)}" if origin else moment(waiver.by.at, where)
 
 
 def _target(state: ItemState, target: str, judgement: Judgement) -> Iterator[str]:
@@ -203,16 +164,16 @@ def _target(state: ItemState, target: str, judgement: Judgement) -> Iterator[str
     if judgement.outcome is Outcome.PASS and not telling(judgement):
         return
     label = "near" if judgement.outcome is Outcome.PASS else judgement.outcome.value.lower()
-    summary = _clean(judgement.summary)
-    yield from _labelled(label, f"{_clean(target)}: {summary}" if summary else _clean(target), _STATE)
+    summary = clean(judgement.summary)
+    yield from labelled(label, f"{clean(target)}: {summary}" if summary else clean(target), STATE)
     yield from _problem(state, target, summary)
 
 
 def _findings(judgement: Judgement, said: str) -> Iterator[str]:
     """Yield each condition that does not plainly hold, with its explanation where the summary has not given it."""
     for finding in telling(judgement):
-        condition, text = _clean(finding.condition), _clean(finding.text)
-        yield from _labelled(verdict_word(finding), condition if text in said else f"{condition}: {text}", _STATE)
+        condition, text = clean(finding.condition), clean(finding.text)
+        yield from labelled(verdict_word(finding), condition if text in said else f"{condition}: {text}", STATE)
 
 
 def _problem(state: ItemState, target: str, said: str) -> Iterator[str]:
@@ -220,11 +181,11 @@ def _problem(state: ItemState, target: str, said: str) -> Iterator[str]:
     if attempt is None or attempt.body.problem is None:
         return
     problem = attempt.body.problem
-    cause = _clean(problem.cause)
+    cause = clean(problem.cause)
     if cause not in said:
-        yield from _labelled("cause", cause, _STATE)
+        yield from labelled("cause", cause, STATE)
     if problem.hint:
-        yield from _labelled("hint", _clean(problem.hint), _STATE)
+        yield from labelled("hint", clean(problem.hint), STATE)
 
 
 def _attempts(state: ItemState) -> Iterator[str]:
@@ -234,12 +195,21 @@ def _attempts(state: ItemState) -> Iterator[str]:
         by_target.setdefault(attempt.body.target, []).append(attempt.body.judgement.outcome)
     for target, outcomes in by_target.items():
         if len(outcomes) > 1 and (len(set(outcomes)) > 1 or outcomes[0] not in _UNEVENTFUL):
-            named = f"{_clean(target)}: " if target else ""
-            yield from _labelled("attempts", f"{named}{len(outcomes)}, {_course(outcomes)}", _STATE)
+            named = f"{clean(target)}: " if target else ""
+            yield from labelled("attempts", f"{named}{len(outcomes)}, {_course(outcomes)}", STATE)
 
 
 _UNEVENTFUL = frozenset({Outcome.PASS, Outcome.SKIPPED, Outcome.PENDING})
 """Outcomes that nobody needs to read twice when every attempt had them."""
+
+
+def _pruned(state: ItemState) -> Iterator[str]:
+    """Yield the hash of each evidence text that was removed because of its age."""
+    for attempt in state.latest.values():
+        for evidence in attempt.body.reading.evidence if attempt.body.reading is not None else ():
+            if evidence.pruned:
+                yield from labelled("removed", f"evidence '{clean(evidence.title)}', because of its age", STATE)
+                yield f"{' ' * STATE}{clean(evidence.sha256)}"
 
 
 def _course(outcomes: Sequence[Outcome]) -> str:
@@ -257,9 +227,10 @@ def _sheet(state: RunState) -> list[str]:
     for field in state.definition.fields:
         written = state.fields.get(field.id)
         if written is not None:
-            lines += [*wrapped(f"{_clean(field.title)}:", WIDTH), *_prose(written.text, _STATE)]
+            lines += [*wrapped(f"{clean(field.title)}:", WIDTH), *prose(written.text, STATE)]
+            lines += amended_lines([each for each in state.amendments if each.amendment.field == field.id])
     for note in state.notes:
-        lines += _note(padded("Note", _STATE), note, where, 0)
+        lines += note_lines(padded("Note", STATE), note, where, 0)
     return lines
 
 
@@ -267,27 +238,15 @@ def _footer(report: Report, paint: _Paint) -> Iterator[str]:
     state = report.state
     close = sum(map(near, state.items.values()))
     words = count_words(state.counts) + (f" ({close} near the limit, marked ^)" if close else "")
-    yield from _hanging(padded("Result", _STATE) + paint.word(state.result.value, state.result), words, 2 * _STATE)
+    yield from hanging(padded("Result", STATE) + paint.word(state.result.value, state.result), words, 2 * STATE)
     label = "To do"
     for hurdle in hurdles(state) if state.signed is None else ():
-        yield from _hanging(f"{padded(label, _STATE)}- ", _clean(hurdle.text), _STATE + 2)
+        yield from hanging(f"{padded(label, STATE)}- ", clean(hurdle.text), STATE + 2)
         label = ""
     if state.signed is None and label:
-        yield from _fact(label, "review and sign")
+        yield from fact(label, "review and sign")
     for signature in state.signatures:
-        yield from _signed(signature, state)
-    yield from _fact("Record", f"{report.head.seq} {visible(report.head.hash)}")
-    yield from _fact("Verify", f"opsconsole verify {visible(state.run)}")
-
-
-def _signed(signature: SignOff, state: RunState) -> Iterator[str]:
-    statement = signature.body.statement
-    who = signature.by.actor
-    name = f"{statement.name} ({statement.login})" if statement.name != statement.login else statement.login
-    host = f" on {statement.host}" if statement.host else ""
-    tier: Tier = signature.body.signature.tier
-    text = f"{statement.meaning}, {statement.result}, by {name}{host}"
-    if who.login != statement.login:
-        text += f", recorded by {person(who)}"
-    yield from _fact("Signed", f"{_clean(text)}, {exact_moment(statement.signed_at, zone_of(state.times))};")
-    yield from _fact("", binding(tier))
+        yield from signed(signature, state)
+    yield from fact("Record", f"{report.head.seq} {visible(report.head.hash)}")
+    yield from fact("Store", visible(report.store_id))
+    yield from fact("Verify", f"opsconsole verify {visible(state.run)}")

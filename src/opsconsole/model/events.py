@@ -29,6 +29,8 @@ class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
     """Printed name, from the account's GECOS field."""
     host: str = ""
     via: Via = Via.COMMAND
+    key: str = ""
+    """Fingerprint of the SSH key that logged in, where sshd told it: tells people on a shared account apart."""
 
     @property
     def shown(self) -> str:
@@ -226,6 +228,11 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     amends: str = ""
     """Hash of the sign-off that is amended, reviewed or approved; empty for the sign-off itself."""
     amendment: Amendment | None = None
+
+    @property
+    def signer(self) -> str:
+        """`Printed Name (login)`, or the login alone."""
+        return f"{self.name} ({self.login})" if self.name and self.name != self.login else self.login
 
 
 class Signed(msgspec.Struct, frozen=True, tag="signed", kw_only=True):

@@ -7,6 +7,7 @@ rows, and the comparison of unlike units all end in ERROR.
 from collections.abc import Sequence
 from decimal import Decimal
 
+from opsconsole.model.checklists import Item
 from opsconsole.model.comparing import Seen, Unknown, held_against, verdict_of
 from opsconsole.model.conditions import Condition
 from opsconsole.model.explaining import explained
@@ -40,6 +41,13 @@ def judge(
         for condition in conditions
     )
     return Judgement(_outcome(findings), _summary(findings), findings)
+
+
+def judge_entry(item: Item, reading: Reading, value: Value) -> Judgement:
+    """Judge what was entered for an item, held against a reading; without conditions anything passes."""
+    if not item.require and not item.target:
+        return Judgement(Outcome.PASS, str(value))
+    return judge(reading, item.require, item.target, entry=value)
 
 
 def _outcome(findings: Sequence[Finding]) -> Outcome:

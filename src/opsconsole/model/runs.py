@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from opsconsole.model.calendar import Times
 from opsconsole.model.checklists import Checklist, Item
@@ -249,19 +250,37 @@ class RunState:
     @property
     def result(self) -> Result:
         """What the run came to so far; of a signed one, what was signed, and with the last amendment."""
-        closing = [each for each in self.signatures if each.body.statement.meaning in _SETTLING]
-        return closing[-1].body.statement.result if closing else self.computed_result
+        settled = self._settled
+        return self.computed_result if self.amended_to_fail or not settled else settled[-1]
 
     @property
     def computed_result(self) -> Result:
-        """What the outcomes of the items come to."""
+        """What the outcomes of the items come to; a run that was amended to FAIL stays failed whatever follows."""
+        if self.amended_to_fail:
+            return Result.FAIL
         return result_of(state.outcome for state in self.items.values())
+
+    @property
+    def amended_to_fail(self) -> bool:
+        """Whether an amendment found an item failed after all, or took the run from a pass to anything else."""
+        if any(each.amendment.kind is AmendmentKind.FAILED for each in self.amendments):
+            return True
+        return any(before is Result.PASS and after is not before for before, after in pairwise(self._settled))
 
     @property
     def passed(self) -> bool:
         """Whether it counts as a pass: signed as one, and none of its amendments says otherwise."""
-        settled = [each for each in self.signatures if each.body.statement.meaning in _SETTLING]
-        return self.signed is not None and all(each.body.statement.result is Result.PASS for each in settled)
+        settled = self._settled
+        return bool(settled) and set(settled) == {Result.PASS} and not self.amended_to_fail
+
+    @property
+    def _settled(self) -> list[Result]:
+        """What the sign-off and each amendment after it said that the run came to."""
+        closing = self.signed
+        if closing is None:
+            return []
+        later = (each for each in self.signatures if each.seq >= closing.seq)
+        return [each.body.statement.result for each in later if each.body.statement.meaning in _SETTLING]
 
     def apply(self, stored: Stored) -> None:
         """Take in the next event of the run."""

@@ -102,10 +102,7 @@ def statement_of(
     With an `amendment` the result and the counts are those that the run has with it.
     """
     local = signed_at.astimezone(ZoneInfo(state.times.timezone))
-    amended = state
-    if amendment is not None:
-        amended = copy.deepcopy(state)
-        amended.amend(amendment, By(actor, signed_at))
+    amended = state if amendment is None else amended_state(state, amendment, By(actor, signed_at))
     return Statement(
         store_id=store_id,
         run=state.run,
@@ -128,3 +125,16 @@ def statement_of(
         amends=state.signed.hash if state.signed is not None else "",
         amendment=amendment,
     )
+
+
+def amended_state(state: RunState, amendment: Amendment, by: By) -> RunState:
+    """Return the run as it will be with `amendment`, the last of its amendments; `state` stays as it is."""
+    amended = copy.deepcopy(state)
+    amended.amend(amendment, by)
+    return amended
+
+
+def says_the_same(one: Statement, other: Statement) -> bool:
+    """Return whether two statements differ in nothing but the moment of their signing."""
+    moment = {"signed_at": other.signed_at, "utc_offset": other.utc_offset, "clock": other.clock}
+    return msgspec.structs.replace(one, **moment) == other

@@ -37,6 +37,8 @@ class Console(Protocol):
     services: Services
     runs: LiveRuns
     drafts: Drafts
+    store_fault: str
+    """Why the record cannot be reached now; empty where it can."""
 
     def start(
         self, doing: str, work: Callable[P, Coroutine[Any, Any, None]], *args: P.args, **kwargs: P.kwargs
@@ -126,6 +128,23 @@ class ConsoleScreen(Screen[str]):
             self.message.answer(text, style)
         else:
             self.call_after_refresh(self.say, text, style)
+
+    def on_screen_resume(self) -> None:
+        """Say what must not be missed, whichever screen was in front when it happened."""
+        self.show_standing()
+
+    def record_stirred(self) -> None:
+        """Somebody stored something: a screen that shows more than one run may want to look again."""
+
+    def show_standing(self) -> None:
+        """Keep in the line of messages what must not be missed, ahead of every answer."""
+        if self.is_attached and self.query("#message"):
+            self.message.show_notice(self.standing())
+
+    def standing(self) -> tuple[Piece, ...]:
+        """Return that the record cannot be reached, where that is so."""
+        fault = self.console.store_fault
+        return (Piece(" RECORD OUT OF REACH ", "bold $error reverse"), Piece(f" {fault}")) if fault else ()
 
     def go_back(self) -> bool:
         """Go back one step within the screen; return False where there is none, and the screen is to be left."""

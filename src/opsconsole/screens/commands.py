@@ -21,6 +21,7 @@ class Where(StrEnum):
     HISTORY = "the history"
     READER = "a text"
     FORM = "a form"
+    PASSWORD = "the password"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ COMMANDS: tuple[Command, ...] = (
     Command(Where.RUN, "fill", "f", "sheet", "Fill in the next open line of the day's sheet", 8, changes=True),
     Command(Where.RUN, "note_run", "N", "note on run", "Write a note on the run as a whole", changes=True),
     Command(Where.RUN, "resume", "o", "resume", "Go on with a past run that nobody signed", 1),
+    Command(Where.RUN, "amend", "a", "amend", "Correct the signed run or add to it, with a reason, signed", 1),
+    Command(Where.RUN, "review", "v", "review", "Sign that you have reviewed what another person signed", 2),
     Command(Where.RUN, "sign_off", "g", "sign", "See what is signed, and sign it", 7),
     Command(Where.RUN, "read", "", "read", "Read the whole detail; Esc goes back to the list", shown="Enter"),
     Command(Where.RUN, "filter", "exclamation_mark", "not green", "Show only what is not green, or everything", 9),
@@ -105,8 +108,14 @@ COMMANDS: tuple[Command, ...] = (
     Command(Where.RUN, "page_up", "left_square_bracket", "page up", "Turn the detail a page back"),
     Command(Where.RUN, "other_pane", "tab", "other pane", "Move the keys between list and detail"),
     Command(Where.SIGN_OFF, "sign", "S", "sign it", "Sign exactly what is shown", 1, changes=True),
-    Command(Where.SIGN_OFF, "go", "", "go there", "Go to what is still to be done", 2, changes=True, shown="Enter"),
-    Command(Where.SIGN_OFF, "export", "x", "export", "Write the day log to a file", 3),
+    Command(
+        Where.SIGN_OFF, "attribute", "Y", "yes, no proof", "Sign without a key, after S: attributed to the login", 2
+    ),
+    Command(Where.SIGN_OFF, "go", "", "go there", "Go to what is still to be done", 3, changes=True, shown="Enter"),
+    Command(Where.SIGN_OFF, "choose_key", "c", "other key", "Choose with which key to sign, or to sign without", 4),
+    Command(Where.SIGN_OFF, "look_again", "r", "look again", "Look again for keys, in the agent and in files", 5),
+    Command(Where.SIGN_OFF, "document", "d", "exact bytes", "Read the exact bytes that the signature is over", 6),
+    Command(Where.SIGN_OFF, "export", "x", "export", "Write the day log to a file", 7),
     Command(Where.SIGN_OFF, "other_pane", "tab", "other pane", "Move the keys between the two parts"),
     Command(Where.HISTORY, "open", "", "read", "Read the run; nothing about it can be changed", 1, shown="Enter"),
     Command(Where.HISTORY, "reload", "r", "reload", "Look again which runs there are", 2),
@@ -114,6 +123,8 @@ COMMANDS: tuple[Command, ...] = (
     Command(Where.FORM, "break_line", "", "new line", "Begin a new line", 2, shown="Ctrl+J"),
     Command(Where.FORM, "editor", "ctrl+o", "editor", "Go on in $EDITOR", 3),
     Command(Where.FORM, "keep", "escape", "back", "Go back; what was typed is kept as a draft", 4),
+    Command(Where.PASSWORD, "give", "", "sign", "Sign, where the system takes the password", 1, shown="Enter"),
+    Command(Where.PASSWORD, "cancel", "escape", "back", "Go back; nothing is signed, the password is forgotten", 2),
     Command(Where.ANYWHERE, "back", "escape", "back", "Go back one step"),
     Command(Where.ANYWHERE, "help", "question_mark", "help", "All keys, and what the marks mean", 91),
     Command(Where.ANYWHERE, "redraw", "ctrl+l", "redraw", "Draw the screen anew, after something wrote over it"),

@@ -178,8 +178,11 @@ class FormScreen(ModalScreen[str]):
     @on(Input.Submitted)
     @on(ManyLines.Submitted)
     def save(self) -> None:
-        """Save, and close where that went well."""
-        if not self._saving:
+        """Save, and close where that went well; the cursor goes on to an answer that is still missing."""
+        missing = next((each for each in self._form.answers if not self._text_of(each).strip()), None)
+        if missing is not None and not self.query_one(f"#{missing.name}").has_focus:
+            self.query_one(f"#{missing.name}").focus()
+        elif not self._saving:
             self._saving = True
             self.console.start_first("saving", self._saved, self._typed())
 

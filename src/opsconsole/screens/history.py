@@ -18,6 +18,8 @@ from opsconsole.widgets.rows import RowHighlighted, Rows, RowSelected
 
 AHEAD = 30
 """Runs around the cursor that are read before they are looked at."""
+FIRST = 300
+"""Runs that are listed at once; where there are more, the whole list follows, which may take a second."""
 
 
 class HistoryScreen(ConsoleScreen):
@@ -52,19 +54,30 @@ class HistoryScreen(ConsoleScreen):
     async def _listed(self) -> None:
         store = self.console.services.engine.store
         try:
-            self._keys = await asyncio.to_thread(store.runs, self._checklist.id)
+            latest = await asyncio.to_thread(store.runs, self._checklist.id, limit=FIRST)
+            await self._list(latest, whole=len(latest) < FIRST)
+            await self._read_near()
+            if len(latest) >= FIRST:
+                await self._list(await asyncio.to_thread(store.runs, self._checklist.id), whole=True)
         except OpsconsoleError as error:
             self.say_error(error)
             return
-        rows = await asyncio.to_thread(history_rows, self._keys, {}, self._checklist)
-        self._index_of = {key.id: index for index, key in enumerate(self._keys)}
+        if not self._keys and self.is_attached:
+            self.say("nobody has opened this checklist yet")
+
+    async def _list(self, keys: list[RunKey], *, whole: bool) -> None:
+        """Show these runs, with what is known of them, and how many they are where they are all there are."""
+        known = dict(self._known)
+        rows = await asyncio.to_thread(history_rows, keys, known, self._checklist)
+        index_of = {key.id: index for index, key in enumerate(keys)}
         if not self.is_attached:
             return
-        self.show_top(history_head(self._checklist.title, len(self._keys)))
-        self.query_one(Rows).set_rows(rows)
-        if not self._keys:
-            self.say("nobody has opened this checklist yet")
-        await self._read_near()
+        self._keys, self._index_of = keys, index_of
+        self.show_top(history_head(self._checklist.title, len(keys) if whole else None))
+        shown = self.query_one(Rows)
+        shown.set_rows(rows)
+        for name in self._known.keys() - known.keys():
+            shown.update_row(history_row(keys[index_of[name]], self._known[name]))
 
     @on(RowHighlighted, "#runs")
     def read_near_cursor(self) -> None:

@@ -1,11 +1,10 @@
 """Past runs, one line each."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 from opsconsole.contracts.store import RunKey
 from opsconsole.engine.overview import RunSummary
-from opsconsole.model.calendar import due_date, following, period_named
+from opsconsole.model.calendar import Period, due_date, following, period_named
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.outcomes import Result
 from opsconsole.model.signoff import count_words
@@ -15,7 +14,7 @@ from opsconsole.widgets.rows import Row
 
 _SIGNED = {Result.PASS: Mark("[x]", "PASS", "$success"), Result.FAIL: Mark("[!]", "FAIL", "bold $error")}
 _UNSIGNED = Mark("[ ]", "UNSIGNED", "$warning")
-_NOT_READ = Mark("[ ]", "...", "dim")
+_NOT_READ_YET = Mark("[ ]", "...", "dim").piece(STANDING_WIDTH)
 _GAP = Mark("[!]", "GAP", "$warning")
 
 _GAP_AT_MOST = 400
@@ -26,31 +25,43 @@ def history_row(key: RunKey, summary: RunSummary | None) -> Row:
     """Return the row of a run; of one that was not read yet only its period."""
     period = Piece(f"{key.period:<12}")
     if summary is None:
-        return Row(key.id, (_NOT_READ.piece(STANDING_WIDTH), period))
+        return Row(key.id, (_NOT_READ_YET, period))
     if summary.signed_at is None:
         return Row(key.id, (_UNSIGNED.piece(STANDING_WIDTH), period, Piece(count_words(summary.counts))))
-    by = Piece(f"by {summary.signed_by}", "dim")
-    return Row(
-        key.id, (_SIGNED[summary.result].piece(STANDING_WIDTH), period, Piece(count_words(summary.counts))), (by,)
-    )
+    by = Piece(f"by {summary.signed_by}{', reviewed' if summary.reviewed_by else ''}", "dim")
+    mark = _SIGNED[summary.result].piece(STANDING_WIDTH)
+    return Row(key.id, (mark, period, *_amended(summary), Piece(count_words(summary.counts))), (by,))
+
+
+def _amended(summary: RunSummary) -> tuple[Piece, ...]:
+    """Return that a run was amended, and what it was signed as where that is another result now."""
+    if not summary.amendments:
+        return ()
+    changed = summary.signed_result is not None and summary.signed_result is not summary.result
+    return (Piece(f"amended{f', was {summary.signed_result}' if changed else ''}  ", "bold $warning"),)
 
 
 def history_rows(keys: Sequence[RunKey], known: Mapping[str, RunSummary], checklist: Checklist) -> list[Row]:
     """Return one row for each run, the latest first as `keys` are, with a line wherever runs are missing."""
     rows: list[Row] = []
-    for later, key in pairwise((None, *keys)):
-        if key is None:
-            continue
-        missing = missing_between(key, later, checklist) if later is not None else []
+    later: Period | None = None
+    for key in keys:
+        period = period_named(key.period, checklist.cadence)
+        missing = _missing(period, later, checklist)
         if missing:
             rows.append(_gap_row(key, missing))
         rows.append(history_row(key, known.get(key.id)))
+        later = period
     return rows
 
 
 def missing_between(earlier: RunKey, later: RunKey, checklist: Checklist) -> list[str]:
     """Return the periods between two runs for which one was due, the last one first."""
     first, last = (period_named(each.period, checklist.cadence) for each in (earlier, later))
+    return _missing(first, last, checklist)
+
+
+def _missing(first: Period | None, last: Period | None, checklist: Checklist) -> list[str]:
     if first is None or last is None:
         return []
     found: list[str] = []
@@ -69,6 +80,7 @@ def _gap_row(key: RunKey, missing: Sequence[str]) -> Row:
     return Row(f"gap:{key.id}", (Piece("  "), _GAP.piece(STANDING_WIDTH), Piece(text)), selectable=False)
 
 
-def history_head(title: str, count: int) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
-    """Return the left and the right part of the top line."""
-    return (Piece(title, "bold"), Piece(" · History")), (Piece(f"{count:,} run{'' if count == 1 else 's'}"),)
+def history_head(title: str, count: int | None) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+    """Return the left and the right part of the top line; `count` is None while they are being counted."""
+    runs = "counting runs" if count is None else f"{count:,} run{'' if count == 1 else 's'}"
+    return (Piece(title, "bold"), Piece(" · History")), (Piece(runs),)

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from opsconsole.model.checklists import Field, Item
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Finding, Level, Problem, Reading, Verdict
-from opsconsole.model.runs import Attempt, ItemState, Note, RunState
+from opsconsole.model.runs import Attempt, Corrected, ItemState, Note, RunState
 from opsconsole.model.text import visible
 from opsconsole.model.values import formatted, shown
+from opsconsole.screens.amended_view import amended_paragraphs
 from opsconsole.screens.commands import BY_ID
 from opsconsole.screens.marks import MISSED, OUTCOMES, VERDICTS
 from opsconsole.screens.phrases import moment_near, padded, person, zone_of
@@ -28,6 +29,7 @@ def item_paragraphs(run: RunState, state: ItemState, *, editable: bool = True) -
         *_problems(state),
         *_covered(run, state),
         *(_to_do(state) if editable else ()),
+        *_amended(state.amendments, run),
         *_notes("Notes", state.notes, run),
         *_findings(state),
         *_help(state.item),
@@ -165,6 +167,12 @@ def _conditions(item: Item) -> Iterator[Paragraph]:
             yield Paragraph((Piece(f"    {word:<8} ", "dim"), Piece(condition.text)), 4)
 
 
+def _amended(made: Sequence[Corrected], run: RunState) -> Iterator[Paragraph]:
+    if made:
+        yield _heading("Amended after the sign-off")
+        yield from amended_paragraphs(made, run)
+
+
 def _notes(title: str, notes: Sequence[Note], run: RunState) -> Iterator[Paragraph]:
     if notes:
         yield _heading(title)
@@ -274,4 +282,7 @@ def field_paragraphs(run: RunState, field: Field, *, editable: bool = True) -> l
         parts.append(Paragraph.plain("not filled in", "dim"))
     if field.help:
         parts.append(Paragraph.plain(f"\n{field.help}"))
-    return [*parts, *_notes("Notes on the run", run.notes, run)]
+    parts += _amended([each for each in run.amendments if each.amendment.field == field.id], run)
+    parts += _notes("Notes on the run", run.notes, run)
+    of_run = [each for each in run.amendments if not each.amendment.item and not each.amendment.field]
+    return [*parts, *_amended(of_run, run)]

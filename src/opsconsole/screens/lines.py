@@ -65,17 +65,25 @@ class Message(Widget):
         self._notice: Pieces = ()
         self._answer: Pieces = ()
         self._usual: Pieces = ()
+        self._news: Pieces = ()
         self._lines: list[Pieces] = [()]
 
     @property
     def text(self) -> str:
         """What it says, for tests."""
-        return "".join(piece.text for piece in (*self._notice, *(self._answer or self._usual)))
+        return "".join(piece.text for piece in (*self._notice, *(self._answer or self._usual), *self._news))
 
     def show_notice(self, notice: Pieces, usual: Pieces = ()) -> None:
         """Say `notice` ahead of every answer until told otherwise, and `usual` where there is no answer."""
         if (notice, usual) != (self._notice, self._usual):
             self._notice, self._usual = notice, usual
+            self._lay_out()
+
+    def tell(self, news: str) -> None:
+        """Say after everything else what others did; nothing where it is empty."""
+        pieces = (Piece(news),) if news else ()
+        if pieces != self._news:
+            self._news = pieces
             self._lay_out()
 
     def answer(self, text: str, style: str = "") -> None:
@@ -103,9 +111,9 @@ class Message(Widget):
         width = self.size.width
         if width < 1:
             return
-        said = self._answer or self._usual
-        gap = (Piece("  "),) if self._notice and said else ()
-        pieces = [Piece(clean(each.text.replace("\n", " · ")), each.style) for each in (*self._notice, *gap, *said)]
+        parts = [each for each in (self._notice, self._answer or self._usual, self._news) if each]
+        said = [piece for part in parts for piece in (*part, Piece("  "))][:-1]
+        pieces = [Piece(clean(each.text.replace("\n", " · ")), each.style) for each in said]
         lines = list(wrap(pieces, width))[:_MESSAGE_LINES] or [()]
         if len(lines) != len(self._lines):
             self.styles.height = len(lines)

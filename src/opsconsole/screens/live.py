@@ -4,12 +4,13 @@ import asyncio
 import datetime as dt
 from collections.abc import Callable, Collection
 
-from opsconsole.engine.changes import Change, Progress, Unsaved
+from opsconsole.engine.changes import Change, Changed, Progress
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.session import RunSession
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.qualifications import DayOfMonitoring
 from opsconsole.model.runs import RunState
+from opsconsole.screens.news import news_of
 
 
 class LiveRun:
@@ -22,8 +23,10 @@ class LiveRun:
         """Ids of the items that are being measured now."""
         self.in_order = asyncio.Lock()
         """Held by each deed of the operator: they take effect in the order of the keys."""
-        self.unsaved_cause = ""
-        """Why something could not be saved, and where it is kept meanwhile."""
+        self.news = ""
+        """What others did the last time that anybody else did anything about it."""
+        self.news_told = 0
+        """How often there was news: the same may happen again."""
         self._engine = engine
         self._passes = 0
         self._done = self._total = 0
@@ -87,8 +90,10 @@ class LiveRun:
             (self.measuring.add if change.measuring else self.measuring.discard)(change.item)
             self._done, self._total = change.done, change.total
             self._waiting = False
-        if isinstance(change, Unsaved):
-            self.unsaved_cause = change.cause or self.unsaved_cause
+        if isinstance(change, Changed):
+            news = news_of(change.others, self.state)
+            if news:
+                self.news, self.news_told = news, self.news_told + 1
         self._tell()
 
     def _tell(self) -> None:
@@ -124,7 +129,10 @@ class LiveRuns:
         """How many events of all runs could not be saved so far."""
         return sum(each.session.unsaved for each in self._runs.values())
 
+    async def hasten(self) -> None:
+        """Keep what is being written out of harm's way: the console is about to end."""
+        await asyncio.gather(*(each.session.hasten() for each in self._runs.values()))
+
     async def aclose(self) -> None:
         """Finish what is being written."""
-        for each in self._runs.values():
-            await each.session.aclose()
+        await asyncio.gather(*(each.session.aclose() for each in self._runs.values()))

@@ -1,6 +1,5 @@
 """A run: its items, what was measured of them, and everything that an operator can do about them."""
 
-from collections.abc import Callable
 from typing import ClassVar
 
 from textual import on
@@ -13,11 +12,11 @@ from opsconsole.model.qualifications import DayOfMonitoring
 from opsconsole.model.runs import RunState
 from opsconsole.model.signoff import count_words
 from opsconsole.screens.base import WARNING
-from opsconsole.screens.commands import Command, Where, bindings, commands_of
+from opsconsole.screens.commands import BY_ID, Command, Where, bindings, commands_of
 from opsconsole.screens.item_view import compact, field_paragraphs, item_paragraphs
 from opsconsole.screens.live import LiveRun
 from opsconsole.screens.phrases import number_of
-from opsconsole.screens.run_deeds import RunDeeds
+from opsconsole.screens.run_shared import SharedRun
 from opsconsole.screens.run_view import RunLooks, field_of, head, run_notices, run_rows
 from opsconsole.widgets.evidence import TextPane
 from opsconsole.widgets.pieces import Piece
@@ -29,7 +28,7 @@ DETAIL_WITHIN = 0.08
 """Seconds that the cursor has to rest on an item before its detail is painted."""
 
 
-class RunScreen(RunDeeds):
+class RunScreen(SharedRun):
     """The items on the left or above, the one under the cursor on the right or below."""
 
     WHERE: ClassVar[Where] = Where.RUN
@@ -40,13 +39,11 @@ class RunScreen(RunDeeds):
         self, state: RunState, live: LiveRun | None, monitoring: DayOfMonitoring | None, read_only: str = ""
     ) -> None:
         """Show a run; without a `live` one it can only be read, and `read_only` says why."""
-        super().__init__()
+        super().__init__(live)
         self._state = state
-        self._live = live
         self._monitoring = monitoring
         self._read_only = read_only
         self._only_not_green = False
-        self._unwatch: Callable[[], None] = lambda: None
         self._update: Timer | None = None
         self._detail: Timer | None = None
 
@@ -58,16 +55,11 @@ class RunScreen(RunDeeds):
         return self._live.state if self._live is not None else self._state
 
     @property
-    def live(self) -> LiveRun | None:
-        """The run that can be worked on; None where this screen only reads it."""
-        return self._live
-
-    @property
     def refusal(self) -> str:
         """Why nothing about the run can be changed; empty where it can."""
         if self.state.signed is not None:
             by = self.state.signed.by.actor.shown
-            return f"read only: the run was signed by {by}, and nothing about it can change"
+            return f"read only: the run was signed by {by}; {BY_ID['run.amend'].key} amends it"
         return self._read_only
 
     @property
@@ -79,7 +71,9 @@ class RunScreen(RunDeeds):
         """Return what can be asked for: a run that can only be read offers no change."""
         offered = commands_of(Where.RUN, changing=not self.refusal)
         resumable = self._live is None and self.state.signed is None
-        return [each for each in offered if each.name != "resume" or resumable]
+        signed = self.state.signed is not None
+        wanted = {"resume": resumable, "amend": signed, "review": signed}
+        return [each for each in offered if wanted.get(each.name, True)]
 
     def compose_body(self) -> ComposeResult:
         """Yield the list and the detail."""
@@ -90,13 +84,12 @@ class RunScreen(RunDeeds):
 
     def on_mount(self) -> None:
         """Show it, and keep up with it."""
-        if self._live is not None:
-            self._unwatch = self._live.watch(self._soon)
+        self.begin_to_share()
         self.show_now()
 
     def on_unmount(self) -> None:
         """Look no longer; the run goes on."""
-        self._unwatch()
+        self.share_no_longer()
 
     def on_resize(self) -> None:
         """Show what the new width has room for."""
@@ -113,15 +106,20 @@ class RunScreen(RunDeeds):
             self._update = None
         if not self.is_attached:
             return
+        self.show_head()
+        self.query_one(Rows).set_rows(self._rows())
+        self._show_notices()
+        self.show_standing()
+        self.tell_news()
+        self.show_keys()
+        self._show_detail()
+
+    def show_head(self) -> None:
+        """Show what the run is, who is in it, and what it came to so far."""
         mode = "read only" if self.refusal and self.state.signed is None else ""
         if self._only_not_green:
             mode = f"{mode} not green only".strip()
-        self.show_top(head(self.state, self._monitoring, mode=mode))
-        self.query_one(Rows).set_rows(self._rows())
-        self._show_notices()
-        self._show_notice()
-        self.show_keys()
-        self._show_detail()
+        self.show_top(head(self.state, self._monitoring, mode=mode, company=self.company))
 
     def _rows(self) -> list[Row]:
         return run_rows(self.state, self._looks())
@@ -138,22 +136,27 @@ class RunScreen(RunDeeds):
     def _show_notices(self) -> None:
         notices = self._live.session.notices if self._live is not None else ()
         pane = self.query_one("#notices", TextPane)
-        pane.display = bool(notices)
-        pane.show(run_notices(notices))
+        alarms = self.console.services.alarms
+        pane.display = bool(notices or alarms)
+        pane.show(run_notices(notices, alarms))
 
-    def _show_notice(self) -> None:
+    def show_standing(self) -> None:
         """Keep what must not be missed in the line of messages; the rest of it makes way for answers."""
-        notice, usual = [], [Piece(count_words(self.state.counts))]
+        if not (self.is_attached and self.query("#message")):
+            return
+        notice, usual = list(self.standing()), [Piece(count_words(self.state.counts))]
         live = self._live
         if live is not None and live.session.unsaved:
             waiting = number_of(live.session.unsaved, "action")
-            notice.append(Piece(f" {waiting} NOT SAVED - retrying ", "bold $error reverse"))
-            usual = [Piece(live.unsaved_cause)]
+            gap = (Piece(" "),) if notice else ()
+            notice = [Piece(f" {waiting} NOT SAVED - retrying ", "bold $error reverse"), *gap, *notice]
+            usual = [Piece(live.session.unsaved_cause)]
         if live is not None and live.progress:
             notice.append(Piece(f"{' ' if notice else ''}{live.progress}"))
         self.message.show_notice(tuple(notice), tuple(usual))
 
-    def _soon(self) -> None:
+    def show_soon(self) -> None:
+        """Show what changed, soon: many changes are painted together."""
         if self._update is None and self.is_attached:
             self._update = self.set_timer(UPDATE_WITHIN, self.show_now)
 

@@ -1,8 +1,11 @@
 """What an operator does about a run: each deed is on disk before it shows, and a refused one says why."""
 
-from opsconsole.engine.session import ActionRefused
+from collections.abc import Callable
+
+from opsconsole.engine.entering import ActionRefused
+from opsconsole.model.events import Meaning
 from opsconsole.model.runs import ItemState, RunState
-from opsconsole.screens import run_forms
+from opsconsole.screens import amend_forms, run_forms
 from opsconsole.screens.base import WARNING, ConsoleScreen
 from opsconsole.screens.live import LiveRun
 from opsconsole.screens.run_view import field_of, next_open_field
@@ -130,6 +133,37 @@ class RunDeeds(ConsoleScreen):
         field = field_of(self.state, key)
         if field is not None:
             run_forms.fill(self, live, field)
+
+    # --- after the sign-off ------------------------------------------------------------------------
+
+    def with_session(self, then: Callable[[LiveRun], None]) -> None:
+        """Open the run where this screen only reads it, and go on with `then`."""
+        raise NotImplementedError
+
+    def action_amend(self) -> None:
+        """Correct the signed run, or add to it."""
+        if self.state.signed is None:
+            self.say("the run is not signed: change it as usual", WARNING)
+        else:
+            self.with_session(self._choose_amendment)
+
+    def _choose_amendment(self, live: LiveRun) -> None:
+        amend_forms.choose(self, live, self.chosen, field_of(live.state, self.chosen_key))
+
+    def action_review(self) -> None:
+        """Sign that the signed run was reviewed."""
+        if self.state.signed is None:
+            self.say("the run is not signed yet: there is nothing to review", WARNING)
+        else:
+            self.with_session(self._review)
+
+    def _review(self, live: LiveRun) -> None:
+        from opsconsole.screens.signing import Purpose
+        from opsconsole.screens.signoff import SignOffScreen
+
+        self.app.push_screen(SignOffScreen(live.state, live, Purpose(Meaning.REVIEWED)))
+
+    # --- measuring ---------------------------------------------------------------------------------
 
     def action_measure(self) -> None:
         """Measure the item again."""

@@ -4,7 +4,7 @@ import datetime as dt
 import re
 from collections.abc import Awaitable, Callable, Mapping
 
-from opsconsole.engine.session import ActionRefused
+from opsconsole.engine.entering import ActionRefused
 from opsconsole.model.checklists import Field
 from opsconsole.model.runs import ItemState
 from opsconsole.screens.base import ConsoleScreen

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
+from opsconsole.engine.overview import review_of
 from opsconsole.model.checklists import Field
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.qualifications import DayOfMonitoring
 from opsconsole.model.runs import ItemState, RunState
 from opsconsole.model.signoff import hurdles
 from opsconsole.model.text import visible
+from opsconsole.screens.facts import amended_words
 from opsconsole.screens.marks import MEASURING, NEAR, OUTCOMES, Mark, is_near
 from opsconsole.screens.phrases import day, first_line, padded
 from opsconsole.widgets.evidence import Paragraph
@@ -92,6 +94,8 @@ def _item_row(state: ItemState, looks: RunLooks, column: int) -> Row:
     left = (mark.piece(), Piece(title), *_beside(state.summary, column))
     if name in looks.unsaved:
         return Row(name, left, (Piece("NOT SAVED", "bold $error reverse"),))
+    if state.amendments:
+        return Row(name, left, (Piece("amended", "bold $warning"),))
     return Row(name, left, (Piece("noted", "dim"),) if state.notes else ())
 
 
@@ -108,12 +112,15 @@ def _field_rows(state: RunState, looks: RunLooks, column: int) -> Iterator[Row]:
         mark = _FILLED if filled else _WANTED if field.id in wanted else _FREE
         text = filled.text if filled else ""
         title = padded(visible(field.title), column)
-        yield Row(FIELD + field.id, (mark.piece(), Piece(title), *_beside(text, column)))
+        amended = any(each.amendment.field == field.id for each in state.amendments)
+        right = (Piece("amended", "bold $warning"),) if amended else ()
+        yield Row(FIELD + field.id, (mark.piece(), Piece(title), *_beside(text, column)), right)
 
 
-def run_notices(notices: Sequence[str]) -> list[Paragraph]:
+def run_notices(notices: Sequence[str], alarms: Sequence[str] = ()) -> list[Paragraph]:
     """Return what the operator should know of a run beside its items."""
-    return [Paragraph((Piece("note  ", "bold $warning"), Piece(each)), 6) for each in notices]
+    told = [Paragraph((Piece("[ALARM] ", "bold $error"), Piece(each, "bold $error")), 8) for each in alarms]
+    return [*told, *(Paragraph((Piece("note  ", "bold $warning"), Piece(each)), 6) for each in notices)]
 
 
 def field_of(state: RunState, key: str) -> Field | None:
@@ -131,7 +138,7 @@ def next_open_field(state: RunState) -> str | None:
 
 
 def head(
-    state: RunState, monitoring: DayOfMonitoring | None, *, mode: str = ""
+    state: RunState, monitoring: DayOfMonitoring | None, *, mode: str = "", company: str = ""
 ) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
     """Return the left and the right part of a run's top line: what it is, and what it came to so far."""
     about = [day(state.times.business_date)]
@@ -142,6 +149,18 @@ def head(
     if mode:
         about.append(mode)
     left = (Piece(state.definition.title, "bold"), Piece("".join(f" · {each}" for each in about)))
+    beside = (Piece(f"{company} · "),) if company else ()
     if state.signed is not None:
-        return left, (Piece(f"signed {state.result}", "bold"),)
-    return left, (Piece("FAIL so far" if state.result is Result.FAIL else "not signed"),)
+        return left, (*beside, Piece(standing_words(state), "bold"))
+    return left, (*beside, Piece("FAIL so far" if state.result is Result.FAIL else "not signed"))
+
+
+def standing_words(state: RunState) -> str:
+    """Return what a signed run stands for: `signed PASS`, `signed PASS, amended to FAIL, reviewed`."""
+    signed = state.signed
+    if signed is None:
+        return "not signed"
+    words = f"signed {signed.body.statement.result}"
+    if state.amendments:
+        words += amended_words(signed.body.statement.result, state.result)
+    return f"{words}, reviewed" if review_of(state) is not None else words

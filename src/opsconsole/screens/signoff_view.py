@@ -1,29 +1,45 @@
 """What is signed, in words: everything that the statement binds, before it is signed."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from opsconsole.model.events import Statement
+from opsconsole.model.events import Clock, Meaning, Statement
 from opsconsole.model.outcomes import Outcome, Result
-from opsconsole.model.runs import ItemState, RunState
-from opsconsole.model.signoff import Hurdle, count_words, hurdles
+from opsconsole.model.runs import Corrected, ItemState, RunState
+from opsconsole.model.signoff import Hurdle, count_words
 from opsconsole.model.text import visible
 from opsconsole.model.tiers import Tier
+from opsconsole.screens.amended_view import change_paragraphs
+from opsconsole.screens.facts import LABEL, clock_words, fact
 from opsconsole.screens.marks import OUTCOMES
+from opsconsole.screens.pen import Way
+from opsconsole.screens.pen_view import signature_paragraphs, way_paragraphs
 from opsconsole.screens.phrases import moment, moment_near, number_of, padded, zone_of
 from opsconsole.screens.run_view import FIELD
 from opsconsole.widgets.evidence import Paragraph
 from opsconsole.widgets.pieces import Piece
 from opsconsole.widgets.rows import Row
 
-_MEANS = "With S you sign that you performed this checklist:"
-_LABEL = 11
+_MEANS = {
+    Meaning.PERFORMED: "With S you sign that you performed this checklist:",
+    Meaning.AMENDED: "With S you sign this amendment of the signed run:",
+    Meaning.REVIEWED: "With S you sign that you reviewed this run:",
+    Meaning.APPROVED: "With S you sign that you approve this run:",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFacts:
+    """The record of a run up to the statement that is to be signed."""
+
+    events: int
+    size: int
+    """Bytes."""
+    sha256: str
+
 
 Seen = dict[str, tuple[str, ...]]
 """What an operator has seen of a run, by item or field, to be compared with what it is now."""
-
-
-def _fact(label: str, text: str, style: str = "") -> Paragraph:
-    return Paragraph((Piece(f"{label:<{_LABEL}}", "dim"), Piece(text, style)), _LABEL)
 
 
 def hurdle_rows(to_do: Sequence[Hurdle]) -> list[Row]:
@@ -40,50 +56,88 @@ def hurdle_rows(to_do: Sequence[Hurdle]) -> list[Row]:
     return [head, *rows.values()]
 
 
-def statement_paragraphs(run: RunState, statement: Statement) -> list[Paragraph]:
-    """Return everything that `statement` says about a run that is still open."""
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Everything that is known of a signature before it is made."""
+
+    statement: Statement
+    way: Way | None
+    """How it would be made; None as long as nobody has looked."""
+    wanted: Tier
+    """The weakest that the checklist takes."""
+    record: RecordFacts | None = None
+    """None as long as it was not read."""
+    is_possible: bool = True
+    """Whether it can be made now."""
+    change: Corrected | None = None
+    """The amendment that is to be signed, if it is one."""
+
+
+def statement_paragraphs(run: RunState, preview: Preview) -> list[Paragraph]:
+    """Return everything that a signature would say and cover, before it is made."""
+    statement = preview.statement
+    where = zone_of(run.times)
     return [
-        Paragraph.plain("What would be signed as it stands now:" if hurdles(run) else _MEANS, "bold"),
+        Paragraph.plain(
+            _MEANS[statement.meaning] if preview.is_possible else "What would be signed as it stands now:", "bold"
+        ),
+        *(change_paragraphs(preview.change, run) if preview.change is not None else ()),
+        *_results(run, statement),
         *_facts(run, statement),
-        _fact("time", f"the moment you sign ({moment(statement.signed_at, zone_of(run.times))} now)"),
-        *_attributed(statement),
-        *_not_green(run),
-        *_sheet(run),
-        *_bound(statement),
+        fact(
+            "time",
+            f"when you sign; {moment(statement.signed_at, where)} now, {clock_words(statement.clock)}",
+            "" if statement.clock is Clock.SYNCHRONISED else "$warning",
+        ),
+        *way_paragraphs(preview.way, preview.wanted, statement),
+        *(() if preview.change is not None else _not_green(run)),
+        *(() if preview.change is not None else _sheet(run)),
+        *_bound(statement, preview.record),
     ]
 
 
 def signed_paragraphs(run: RunState) -> list[Paragraph]:
     """Return what was signed, by whom and when, of a signed run."""
-    parts = []
+    parts: list[Paragraph] = []
+    changes = {each.seq: each for each in run.amendments}
     for each in run.signatures:
-        statement = each.body.statement
+        statement, signature = each.body.statement, each.body.signature
+        change = changes.get(each.seq)
         parts += [
-            Paragraph.plain(f"Signed as {statement.meaning}:", "bold"),
+            Paragraph.plain(("\n" if parts else "") + f"Signed as {statement.meaning}:", "bold"),
+            *(change_paragraphs(change, run) if change is not None else ()),
+            *_result(statement),
             *_facts(run, statement),
-            _fact("time", moment(statement.signed_at, zone_of(run.times))),
-            *(_attributed(statement) if each.body.signature.tier is Tier.ATTRIBUTED else ()),
-            *_bound(statement),
+            fact("time", f"{moment(statement.signed_at, zone_of(run.times))}, {clock_words(statement.clock)}"),
+            *signature_paragraphs(signature, statement),
+            *_bound(statement, None),
         ]
     return [*parts, *_not_green(run), *_sheet(run)]
 
 
-def _facts(run: RunState, statement: Statement) -> Iterator[Paragraph]:
+def _results(run: RunState, statement: Statement) -> Iterator[Paragraph]:
+    """Yield the result; of an amendment the one before it too."""
+    if statement.amendment is not None:
+        yield fact("before", f"{run.result}  {count_words(run.counts)}")
+    yield from _result(statement)
+
+
+def _result(statement: Statement) -> Iterator[Paragraph]:
     style = OUTCOMES[Outcome.PASS if statement.result is Result.PASS else Outcome.FAIL].style
+    label = "result" if statement.amendment is None else "after"
     yield Paragraph(
         (
-            Piece(f"{'result':<{_LABEL}}", "dim"),
+            Piece(f"{label:<{LABEL}}", "dim"),
             Piece(f"{statement.result}", style),
             Piece(f"  {count_words(statement.counts)}"),
         ),
-        _LABEL,
+        LABEL,
     )
-    yield _fact("run", f"{statement.run}, business date {statement.business_date}: {run.definition.title}")
-    yield _fact("meaning", f"{statement.meaning} by {statement.name} (login {statement.login}) on {statement.host}")
 
 
-def _attributed(statement: Statement) -> Iterator[Paragraph]:
-    yield _fact("proof", f"attributed to the login {statement.login}; not cryptographically signed", "$warning")
+def _facts(run: RunState, statement: Statement) -> Iterator[Paragraph]:
+    yield fact("run", f"{statement.run}, business date {statement.business_date}: {run.definition.title}")
+    yield fact("meaning", f"{statement.meaning} by {statement.name} (login {statement.login}) on {statement.host}")
 
 
 def _not_green(run: RunState) -> Iterator[Paragraph]:
@@ -129,11 +183,16 @@ def _sheet(run: RunState) -> Iterator[Paragraph]:
         yield Paragraph((Piece(f"note by {note.by.actor.shown} at {when}: ", "dim"), Piece(note.text)), 2)
 
 
-def _bound(statement: Statement) -> Iterator[Paragraph]:
+def _bound(statement: Statement, record: RecordFacts | None) -> Iterator[Paragraph]:
     yield Paragraph.plain("")
-    yield _fact("bound to", f"event {statement.head_seq} of the record, hash {statement.head_hash}")
-    yield _fact("checklist", f"{statement.checklist}, definition {statement.definition_hash}")
-    yield _fact("record", f"store {statement.store_id}")
+    yield fact("bound to", f"event {statement.head_seq} of the record, hash {statement.head_hash}")
+    if record is not None:
+        yield fact("covers", f"{number_of(record.events, 'event')}, {record.size:,} bytes, then all of the above")
+        yield fact("SHA-256", record.sha256)
+    yield fact("checklist", f"{statement.checklist}, definition {statement.definition_hash}")
+    yield fact("record", f"store {statement.store_id}")
+    if statement.amends and statement.meaning is not Meaning.PERFORMED:
+        yield fact("follows", f"the sign-off {statement.amends}")
 
 
 def seen_of(run: RunState) -> Seen:
@@ -147,6 +206,7 @@ def seen_of(run: RunState) -> Seen:
         seen[field.title] = (filled.text if filled else "",)
     seen["the notes on the run"] = tuple(note.text for note in run.notes)
     seen["the checklist itself"] = (run.definition_hash,)
+    seen["what was signed"] = tuple(each.hash for each in run.signatures)
     return seen
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.timer import Timer
 
 from opsconsole.engine.overview import Today, today
 from opsconsole.model.checklists import Checklist
@@ -18,7 +19,9 @@ from opsconsole.widgets.evidence import TextPane
 from opsconsole.widgets.rows import RowHighlighted, Rows, RowSelected
 
 RELOAD_EVERY = 30.0
-"""Seconds after which the record is read again: due turns into overdue, and others work too."""
+"""Seconds after which the record is read again: due turns into overdue."""
+STIRRED_WITHIN = 2.0
+"""Seconds within which what others did shows; a run that is being measured is not read again for each item."""
 
 
 class TodayScreen(ConsoleScreen):
@@ -32,6 +35,7 @@ class TodayScreen(ConsoleScreen):
         self._known: dict[str, Today | str] = {}
         self._loading = False
         self._outdated = False
+        self._stirred: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
         """Yield the list, what is under the cursor, and what the operator should know."""
@@ -44,7 +48,7 @@ class TodayScreen(ConsoleScreen):
     def on_mount(self) -> None:
         """Begin to read where everything stands."""
         services = self.console.services
-        notices = notice_paragraphs(services.notices, services.problems)
+        notices = notice_paragraphs(services.notices, services.problems, services.alarms)
         self.query_one("#notices", TextPane).show(notices)
         self.query_one("#notices").display = bool(notices)
         if not services.checklists:
@@ -59,6 +63,15 @@ class TodayScreen(ConsoleScreen):
 
     def on_screen_resume(self) -> None:
         """Look again: what was done in a run shows here."""
+        self._load()
+
+    def record_stirred(self) -> None:
+        """Look again soon: somebody stored something. What is done behind another screen shows on coming back."""
+        if self.is_current and self._stirred is None:
+            self._stirred = self.set_timer(STIRRED_WITHIN, self._load_stirred)
+
+    def _load_stirred(self) -> None:
+        self._stirred = None
         self._load()
 
     @property

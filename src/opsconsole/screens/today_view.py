@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from zoneinfo import ZoneInfo
 
 from rich.cells import cell_len
 
@@ -11,6 +12,7 @@ from opsconsole.model.checklists import Checklist
 from opsconsole.model.outcomes import UNMEASURED, Result
 from opsconsole.model.signoff import count_words
 from opsconsole.model.text import visible
+from opsconsole.screens.facts import amended_words
 from opsconsole.screens.marks import STANDING_WIDTH, Mark
 from opsconsole.screens.phrases import day, due, minute_near, moment, number_of, padded, zone_of
 from opsconsole.widgets.evidence import Paragraph
@@ -86,8 +88,14 @@ def progress(today: Today) -> str:
         return "not opened"
     if current.signed_at is not None:
         at = minute_near(current.signed_at, today.times.business_date, zone_of(today.times))
-        return f"signed {at}, {count_words(current.counts)}"
+        return f"signed {at}{_amended(current)}, {count_words(current.counts)}"
     return count_words(current.counts)
+
+
+def _amended(run: RunSummary) -> str:
+    if not run.amendments or run.signed_result is None:
+        return ""
+    return amended_words(run.signed_result, run.result)
 
 
 def last_result(today: Today, *, wide: bool) -> str:
@@ -96,7 +104,8 @@ def last_result(today: Today, *, wide: bool) -> str:
         return ""
     if not wide:
         return "GAP" if today.gap else ""
-    ended = today.last.result if today.last.signed_at is not None else "not signed"
+    ended = f"{today.last.result}{' (amended)' if today.last.amendments else ''}"
+    ended = ended if today.last.signed_at is not None else "not signed"
     return f"last {ended}{', GAP' if today.gap else ''}"
 
 
@@ -127,10 +136,18 @@ def _facts(today: Today) -> Iterator[Paragraph]:
         result = "" if today.current.signed_at is None else f"{today.current.result}, "
         yield _fact("run", f"{today.run}: {result}{count_words(today.current.counts)}")
         if today.current.signed_at is not None:
-            yield _fact("signed", f"{moment(today.current.signed_at, where)} by {today.current.signed_by}")
+            yield _fact("signed", _signed(today.current, today.current.signed_at, where))
     if today.monitoring is not None:
         yield _fact("day", str(today.monitoring))
     yield from _before(today)
+
+
+def _signed(run: RunSummary, at: dt.datetime, where: ZoneInfo) -> str:
+    """Return when and by whom a run was signed and how, and what became of it afterwards."""
+    tier = f", {run.tier}" if run.tier is not None else ""
+    amended = f"; signed as {run.signed_result}{_amended(run)}" if run.amendments else ""
+    reviewed = f"; reviewed by {run.reviewed_by}" if run.reviewed_by else ""
+    return f"{moment(at, where)} by {run.signed_by}{tier}{amended}{reviewed}"
 
 
 def _before(today: Today) -> Iterator[Paragraph]:
@@ -142,15 +159,17 @@ def _before(today: Today) -> Iterator[Paragraph]:
         text = f"{last.period}: never signed, {count_words(last.counts)}"
     else:
         text = f"{last.period}: {last.result}, {count_words(last.counts)}; "
-        text += f"signed {moment(last.signed_at, where)} by {last.signed_by}"
+        text += f"signed {_signed(last, last.signed_at, where)}"
     yield _fact("last", text)
     if today.gap:
         yield _fact("GAP", "the period before this one has no signed run", "bold $warning")
 
 
-def notice_paragraphs(notices: Sequence[str], problems: Sequence[str]) -> list[Paragraph]:
-    """Return what the operator should know of the installation: what is broken first."""
-    parts = []
+def notice_paragraphs(
+    notices: Sequence[str], problems: Sequence[str], alarms: Sequence[str] = ()
+) -> list[Paragraph]:
+    """Return what the operator should know of the installation: what is wrong with the record first."""
+    parts = [Paragraph((Piece("[ALARM] ", "bold $error"), Piece(each, "bold $error")), 8) for each in alarms]
     if problems:
         parts.append(
             Paragraph.plain(f"{number_of(len(problems), 'problem')} with the configuration", "bold $error")

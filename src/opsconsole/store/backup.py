@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from opsconsole.contracts.store import Head, StoreError, StoreUnavailable
@@ -12,17 +13,18 @@ from opsconsole.store.files import publish
 from opsconsole.store.rows import last_link
 
 
-def copy_database(path: Path, target: Path, *, lock_timeout: float) -> Head:
-    """Copy a database to the new file `target` (mode 0600), check the copy, and return the end of its chain.
+@contextlib.contextmanager
+def unpublished(target: Path) -> Iterator[Path]:
+    """Give the path of a new file (mode 0600) for the length of a block, at the end of which it is called `target`.
 
-    The copy is one moment of the original, also while others write to it, and has its name only once it is
-    complete. Raises StoreError where `target` exists, StoreUnavailable where it cannot be written.
+    Where the block raises, or its process ends, nothing has that name. Raises StoreError where something has it
+    already, StoreUnavailable where nothing can be written there.
     """
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         partial.unlink(missing_ok=True)
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-        head = _copied(path, partial, lock_timeout)
+        yield partial
         publish(partial, target)
     except FileExistsError as error:
         raise StoreError(f"{target} exists already", "Choose another name") from error
@@ -34,7 +36,16 @@ def copy_database(path: Path, target: Path, *, lock_timeout: float) -> Head:
         for leftover in (partial, partial.with_name(f"{partial.name}-journal")):
             with contextlib.suppress(OSError):
                 leftover.unlink()
-    return head
+
+
+def copy_database(path: Path, target: Path, *, lock_timeout: float) -> Head:
+    """Copy a database to the new file `target` (mode 0600), check the copy, and return the end of its chain.
+
+    The copy is one moment of the original, also while others write to it, and has its name only once it is
+    complete. Raises StoreError where `target` exists, StoreUnavailable where it cannot be written.
+    """
+    with unpublished(target) as partial:
+        return _copied(path, partial, lock_timeout)
 
 
 def _copied(path: Path, partial: Path, lock_timeout: float) -> Head:

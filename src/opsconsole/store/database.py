@@ -13,8 +13,9 @@ from opsconsole.store import files
 from opsconsole.store.connection import connect, make_durable
 from opsconsole.store.durability import Durability
 from opsconsole.store.faults import explained, is_busy
-from opsconsole.store.migrations import Migration, bring_up_to_date
+from opsconsole.store.migrations import bring_up_to_date
 from opsconsole.store.rows import birth_of
+from opsconsole.store.versions import Migration
 
 T = TypeVar("T")
 
@@ -77,14 +78,14 @@ class Database:
             )
 
     def close(self) -> None:
-        """End the connection; every later call raises StoreError."""
+        """End the connection; every later call raises StoreUnavailable."""
         with self._lock:
             self._closed = True
             self._disconnect()
 
     def _connected(self) -> sqlite3.Connection:
         if self._closed:
-            raise StoreError("this record store was closed")
+            raise StoreUnavailable("this record store was closed")
         if self._connection is not None and files.identity(self.path) != self._identity:
             self._disconnect()
         if self._connection is None:

@@ -1,4 +1,7 @@
-"""What goes wrong inside SQLite, said so that an operator knows the cause and what to do."""
+"""What goes wrong inside SQLite, said so that an operator knows the cause and what to do.
+
+Also what the guards of a schema refuse, which are the same in every kind of store.
+"""
 
 import sqlite3
 from pathlib import Path
@@ -53,9 +56,13 @@ _FOR_NOW |= dict.fromkeys((sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL), _FOR
 _GUARDS: tuple[tuple[str, type[StoreError], str], ...] = (
     ("a run is opened once", AlreadyOpen, "the run was opened by somebody else just now"),
     ("events.run", AlreadyOpen, "the run was opened or signed by somebody else just now"),
+    ("one_opening", AlreadyOpen, "the run was opened by somebody else just now"),
+    ("one_sign_off", AlreadySigned, "the run was signed by somebody else just now"),
     ("a signed run is only amended", AlreadySigned, "the run is signed: only amendments can be added"),
     ("an event has to follow the last one", Conflict, "somebody else's event came in between"),
     ("events.prev", Conflict, "somebody else's event came in between"),
+    ("events_prev_key", Conflict, "somebody else's event came in between"),
+    ("events_pkey", Conflict, "somebody else's event came in between"),
 )
 
 
@@ -85,14 +92,15 @@ def explained(error: sqlite3.Error | UnicodeDecodeError, file: Path) -> StoreErr
         code = code_of(error)
         detail = f" ({error}; {getattr(error, 'sqlite_errorname', type(error).__name__)})"
     if code == sqlite3.SQLITE_CONSTRAINT:
-        return _refusal(str(error), detail)
+        return refusal(str(error), detail)
     if code in _FOR_NOW:
         message, hint = (text.format(file=file, directory=file.parent) for text in _FOR_NOW[code])
         return StoreUnavailable(message + detail, hint)
     return StoreError(f"{file} could not be used{detail}", "Check it: opsconsole verify --all")
 
 
-def _refusal(text: str, detail: str) -> StoreError:
+def refusal(text: str, detail: str) -> StoreError:
+    """Return the error for what a guard of the schema refused, in either kind of store, by its message."""
     for sign, kind, message in _GUARDS:
         if sign in text:
             return kind(message + detail)

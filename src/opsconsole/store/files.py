@@ -4,8 +4,10 @@ import contextlib
 import errno
 import os
 import pwd
+import shlex
 import stat
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from opsconsole.contracts.store import StoreError, StoreUnavailable
@@ -35,19 +37,35 @@ def prepare(path: Path, *, create: bool) -> None:
 
     Raises StoreError where the place is unfit, StoreUnavailable where it may be fit later.
     """
-    try:
-        if create:
-            _make_directories(path.parent)
-        _check_directory(path.parent)
+    with _explained(path):
+        _prepare_directory(path.parent, create=create)
         if create:
             _create(path)
         _check_file(path)
+
+
+def prepare_directory(path: Path) -> None:
+    """Make sure that a record could be kept at `path`, where nothing is yet; raises as `prepare` does."""
+    with _explained(path):
+        _prepare_directory(path.parent, create=True)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise StoreUnavailable(f"there is no record store at {path}", "Is its disk mounted?") from error
     except OSError as error:
         raise StoreUnavailable(
             f"{path} cannot be used: {error.strerror}", f"Look at the permissions of {error.filename or path}"
         ) from error
+
+
+def _prepare_directory(directory: Path, *, create: bool) -> None:
+    if create:
+        _make_directories(directory)
+    _check_directory(directory)
 
 
 def sync_directory(directory: Path) -> None:
@@ -98,7 +116,7 @@ def _check_directory(directory: Path) -> None:
     if found.st_mode & _WRITABLE_BY_OTHERS:
         raise StoreError(
             f"{directory} can be written to by others, who could replace the record",
-            f"chmod go-w {directory}, or keep the record in a directory of your own",
+            f"chmod go-w {shlex.quote(str(directory))}",
         )
     file_system = file_system_of(directory)
     if file_system is not None and file_system.is_network:
@@ -132,7 +150,7 @@ def _check_file(path: Path) -> None:
             f"Use it as that account, or keep a record of your own; this is {_account(os.geteuid())}",
         )
     if found.st_mode & _WRITABLE_BY_OTHERS:
-        raise StoreError(f"{path} can be written to by others", f"chmod 600 {path}")
+        raise StoreError(f"{path} can be written to by others", f"chmod 600 {shlex.quote(str(path))}")
 
 
 def _account(uid: int) -> str:

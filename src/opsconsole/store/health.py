@@ -9,7 +9,8 @@ from opsconsole.contracts.store import Health
 from opsconsole.model.outcomes import Outcome
 from opsconsole.store.durability import Durability
 from opsconsole.store.filesystems import file_system_of
-from opsconsole.store.migrations import Migration, schema_fault
+from opsconsole.store.migrations import schema_fault
+from opsconsole.store.versions import Migration
 
 _MIB = 2**20
 _LOW, _TOO_LOW = 200 * _MIB, 20 * _MIB

@@ -2,30 +2,27 @@
 
 import datetime as dt
 import glob
-import hashlib
 import itertools
 import sqlite3
-import uuid
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-import msgspec
-
 from opsconsole.contracts.store import StoreError
 from opsconsole.store.backup import copy_database
-from opsconsole.store.chain import ZEROS, birth_document, link
+from opsconsole.store.chain import ZEROS, link, store_id_of
 from opsconsole.store.connection import immediate, one_moment
+from opsconsole.store.versions import (
+    Migration,
+    difference,
+    fingerprint_of,
+    newborn,
+    refuse_newer,
+    refuse_unfaithful,
+)
 
 APPLICATION_ID = 0x4F505343
 """`OPSC`: marks a file as one of this program's (PRAGMA application_id)."""
-
-
-class Migration(msgspec.Struct, frozen=True):
-    """What leads to one version of the schema from the one before."""
-
-    version: int
-    statements: tuple[str, ...]
 
 
 def statements_of(script: str) -> tuple[str, ...]:
@@ -46,6 +43,13 @@ def statements_of(script: str) -> tuple[str, ...]:
 
 def _shipped(name: str) -> tuple[str, ...]:
     return statements_of((resources.files("opsconsole.store") / name).read_text(encoding="utf-8"))
+
+
+_CHAIN = (
+    "SELECT 0, '', hash, document FROM meta",
+    "SELECT seq, prev, hash, document FROM events ORDER BY seq",
+)
+"""What no migration may change a bit of."""
 
 
 MIGRATIONS: tuple[Migration, ...] = (Migration(1, _shipped("schema_1.sql")),)
@@ -74,8 +78,7 @@ def bring_up_to_date(
             return None
         backup = None
         if not version:
-            _apply(connection, migrations, version)
-            _give_birth(connection)
+            create(connection, migrations, newborn())
             return None
         backup = _backup_name(path, version)
         _sweep(path)
@@ -88,14 +91,16 @@ def bring_up_to_date(
     return backup
 
 
+def create(connection: sqlite3.Connection, migrations: Sequence[Migration], birth: bytes) -> None:
+    """Make an empty database the record that was born with a document, within the caller's transaction."""
+    _apply(connection, migrations, 0)
+    give_birth(connection, birth)
+
+
 def _apply_faithfully(connection: sqlite3.Connection, migrations: Sequence[Migration], version: int) -> None:
     before = _fingerprint(connection)
     _apply(connection, migrations, version)
-    if _fingerprint(connection) != before:
-        raise StoreError(
-            f"the upgrade of the record from schema {version} would change its events; it was left as it is",
-            "This is a mistake in opsconsole; stay with the version you had",
-        )
+    refuse_unfaithful(before, _fingerprint(connection), version)
 
 
 def _apply(connection: sqlite3.Connection, migrations: Sequence[Migration], version: int) -> None:
@@ -114,14 +119,7 @@ def _sweep(path: Path) -> None:
 
 def schema_fault(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> str:
     """Return which table, index or trigger is missing, changed or added; nothing where all is as it was made."""
-    expected, found = _expected_schema(migrations), _schema_of(connection)
-    for name, sql in expected.items():
-        if name not in found:
-            return f"'{name}', which guards the record, was removed"
-        if found[name] != sql:
-            return f"'{name}', which guards the record, was changed"
-    added = sorted(set(found) - set(expected))
-    return f"'{added[0]}' was added by somebody else" if added else ""
+    return difference(_expected_schema(migrations), _schema_of(connection))
 
 
 def _expected_schema(migrations: Sequence[Migration]) -> dict[str, str]:
@@ -150,24 +148,17 @@ def _version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
         return 0
     if application != APPLICATION_ID:
         raise StoreError(f"{path} is the database of another program", "Choose another file for the record")
-    if version > newest:
-        raise StoreError(
-            f"{path} was written by a newer opsconsole (schema {version}; this one knows {newest})",
-            "Upgrade opsconsole on this host",
-        )
+    refuse_newer(path, version, newest)
     if version < 1 or empty:
         raise StoreError(f"{path} is damaged: it lacks its tables", "Put a backup in its place")
     return int(version)
 
 
-def _give_birth(connection: sqlite3.Connection) -> None:
-    store_id, now = str(uuid.uuid4()), dt.datetime.now(dt.UTC)
-    document = birth_document(store_id, now.isoformat(timespec="seconds").replace("+00:00", "Z"))
+def give_birth(connection: sqlite3.Connection, document: bytes) -> None:
+    """Make an empty schema that of a record: a new one, or one that another store was born with."""
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(
-        "INSERT INTO meta (one, store_id, hash, document) VALUES (1, ?, ?, ?)",
-        (store_id, link(ZEROS, document), document),
-    )
+    values = (store_id_of(document), link(ZEROS, document), document)
+    connection.execute("INSERT INTO meta (one, store_id, hash, document) VALUES (1, ?, ?, ?)", values)
 
 
 def _backup_name(path: Path, version: int) -> Path:
@@ -179,13 +170,5 @@ def _backup_name(path: Path, version: int) -> Path:
 
 
 def _fingerprint(connection: sqlite3.Connection) -> str:
-    """Return a hash over the chain as it is stored: no migration may change a bit of it."""
-    digest = hashlib.sha256()
-    for table in (
-        "SELECT 0, '', hash, document FROM meta",
-        "SELECT seq, prev, hash, document FROM events ORDER BY seq",
-    ):
-        for seq, prev, own, document in connection.execute(table):
-            digest.update(f"{seq} {prev} {own} {len(document)} ".encode())
-            digest.update(document)
-    return digest.hexdigest()
+    rows = itertools.chain.from_iterable(connection.execute(table) for table in _CHAIN)
+    return fingerprint_of(rows)

@@ -22,7 +22,8 @@ class FilePresence:
         self._own = self._directory / uuid.uuid4().hex
         self._descriptor: int | None = None
         with suppress(OSError):
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for each in reversed((self._directory, *self._directory.parents)):
+                each.mkdir(mode=0o700, exist_ok=True)  # `parents=True` would make those above as the umask has it
             self._descriptor = os.open(
                 self._own, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
             )

@@ -1,26 +1,25 @@
 """The statements that read and add rows; each works on a connection that somebody else opened."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
 from opsconsole.contracts.store import Head, Link, RunKey, StoreError
 from opsconsole.model.events import Stored
-from opsconsole.store.chain import BirthRow, Row, link
-from opsconsole.store.documents import Entry, Facts
-from opsconsole.store.reading import Texts, stored_event, texts_for
+from opsconsole.store.admitting import Standing
+from opsconsole.store.chain import BirthRow, Row
+from opsconsole.store.chain import link as hash_of
+from opsconsole.store.documents import Entry, facts_of
+from opsconsole.store.reading import COLUMNS, Texts, columns_of, grouped, row_of, stored_event, texts_for
 
 PAGE = 500
 """Rows read at once: few enough that a long walk never keeps a writer waiting."""
 
-_SELECT = "SELECT seq, prev, hash, document, id, run, kind, checklist, period, period_end, meaning FROM events"
+_SELECT = f"SELECT {COLUMNS} FROM events"  # noqa: S608 - a constant
 
-_INSERT = """
-INSERT INTO events (seq, prev, hash, document, id, run, kind, checklist, period, period_end, meaning)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
+_INSERT = f"INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - a constant
+_INSERT_TEXT = "INSERT INTO evidence (seq, place, text) VALUES (?, ?, ?)"
 
 _STANDING = """
 SELECT coalesce((SELECT max(seq) FROM events WHERE run = :run), 0),
@@ -40,15 +39,6 @@ SELECT evidence.seq, place, text FROM evidence JOIN events ON events.seq = evide
 
 _RUNS = "SELECT checklist, period FROM events WHERE kind = 'opened'"
 _LATEST_FIRST = " ORDER BY period_end DESC, checklist, period LIMIT :limit"
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """How far a run is."""
-
-    last_seq: int
-    opened: bool
-    closed: bool
-    """Signed off."""
 
 
 def birth_of(connection: sqlite3.Connection) -> BirthRow:
@@ -94,7 +84,10 @@ def links_of(connection: sqlite3.Connection, run: str, after: int, *, evidence: 
     """Return one page of a run's events, or of all where it is empty, as they are stored."""
     query = _LINKS_OF_RUN if run else _ALL_LINKS
     found = connection.execute(query, {"run": run, "after": after, "page": PAGE}).fetchall()
-    texts = texts_between(connection, found[0][0], found[-1][0]) if found and evidence else {}
+    texts: Texts = {}
+    if found and evidence:
+        first, last = found[0][0], found[-1][0]
+        texts = _texts_of_run(connection, run, first, last) if run else texts_between(connection, first, last)
     return [
         Link(seq, prev, own, document, texts_for(seq, document, texts) if evidence else ())
         for seq, prev, own, document in found
@@ -104,27 +97,25 @@ def links_of(connection: sqlite3.Connection, run: str, after: int, *, evidence: 
 def events_of(connection: sqlite3.Connection, run: str, after: int) -> list[Stored]:
     """Return a run's events beyond seq `after`."""
     query = f"{_SELECT} WHERE run = ? AND seq > ? ORDER BY seq"
-    texts = _grouped(connection.execute(_TEXTS_OF_RUN, (run, after)))
-    return [_stored(_row(values), texts.get(values[0], {})) for values in connection.execute(query, (run, after))]
+    texts = grouped(connection.execute(_TEXTS_OF_RUN, (run, after)))
+    return [_stored(row_of(values), texts.get(values[0], {})) for values in connection.execute(query, (run, after))]
+
+
+def _texts_of_run(connection: sqlite3.Connection, run: str, first: int, last: int) -> Texts:
+    """Return the evidence texts of a run's events from seq `first` to `last`; many of others may lie in between."""
+    return grouped(connection.execute(f"{_TEXTS_OF_RUN} AND events.seq <= ?", (run, first - 1, last)))
 
 
 def texts_between(connection: sqlite3.Connection, first: int, last: int) -> Texts:
     """Return the evidence texts of the events from seq `first` to `last`."""
     query = "SELECT seq, place, text FROM evidence WHERE seq BETWEEN ? AND ?"
-    return _grouped(connection.execute(query, (first, last)))
+    return grouped(connection.execute(query, (first, last)))
 
 
 def remove_texts(connection: sqlite3.Connection, run: str, through_seq: int) -> int:
     """Remove the evidence texts of a run up to a seq; return how many there were."""
     query = "DELETE FROM evidence WHERE seq IN (SELECT seq FROM events WHERE run = ? AND seq <= ?)"
     return connection.execute(query, (run, through_seq)).rowcount
-
-
-def _grouped(found: Iterable[tuple[int, int, str]]) -> Texts:
-    texts: dict[int, dict[int, str]] = {}
-    for seq, place, text in found:
-        texts.setdefault(seq, {})[place] = text
-    return texts
 
 
 def all_rows(connection: sqlite3.Connection) -> Iterator[Row]:
@@ -135,7 +126,7 @@ def all_rows(connection: sqlite3.Connection) -> Iterator[Row]:
         found = connection.execute(query, (last,)).fetchall()
         texts = texts_between(connection, found[0][0], found[-1][0]) if found else {}
         for values in found:
-            row = _row(values)
+            row = row_of(values)
             beside = texts.get(row.seq, {})
             yield msgspec.structs.replace(row, texts=texts_for(row.seq, row.document, texts)) if beside else row
         page = len(found)
@@ -147,7 +138,7 @@ def stored_already(connection: sqlite3.Connection, entry: Entry) -> Stored | Non
     values = connection.execute(f"{_SELECT} WHERE id = ?", (entry.facts.id,)).fetchone()
     if values is None:
         return None
-    row = _row(values)
+    row = row_of(values)
     if row.document != entry.document:
         raise StoreError(f"event {entry.facts.id} is stored already, with another content")
     return _stored(row, texts_between(connection, row.seq, row.seq).get(row.seq, {}))
@@ -155,20 +146,20 @@ def stored_already(connection: sqlite3.Connection, entry: Entry) -> Stored | Non
 
 def insert(connection: sqlite3.Connection, entry: Entry, head: Head) -> Stored:
     """Add an event after the link `head`."""
-    seq, own, facts = head.seq + 1, link(head.hash, entry.document), entry.facts
-    columns = (facts.id, facts.run, facts.kind, facts.checklist, facts.period, facts.period_end, facts.meaning)
-    connection.execute(_INSERT, (seq, head.hash, own, entry.document, *columns))
+    seq, own, facts = head.seq + 1, hash_of(head.hash, entry.document), entry.facts
+    connection.execute(_INSERT, (seq, head.hash, own, entry.document, *columns_of(facts)))
     for place, text in enumerate(entry.texts):
-        connection.execute("INSERT INTO evidence (seq, place, text) VALUES (?, ?, ?)", (seq, place, text))
+        connection.execute(_INSERT_TEXT, (seq, place, text))
     return Stored(seq=seq, event=entry.event, prev=head.hash, hash=own)
 
 
-def _row(values: tuple[Any, ...]) -> Row:
-    seq, prev, own, document, name, run, kind, checklist, period, period_end, meaning = values
-    facts = Facts(
-        id=name, run=run, kind=kind, checklist=checklist, period=period, period_end=period_end, meaning=meaning
-    )
-    return Row(seq, prev, own, facts, document)
+def insert_link(connection: sqlite3.Connection, link: Link) -> None:
+    """Add an event exactly as another store has it."""
+    columns = columns_of(facts_of(link.document))
+    connection.execute(_INSERT, (link.seq, link.prev, link.hash, link.document, *columns))
+    for place, text in enumerate(link.evidence):
+        if text is not None:
+            connection.execute(_INSERT_TEXT, (link.seq, place, text))
 
 
 def _stored(row: Row, texts: Mapping[int, str]) -> Stored:

@@ -7,31 +7,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from opsconsole.contracts.store import (
-    AlreadyOpen,
-    AlreadySigned,
-    Conflict,
-    Head,
-    Health,
-    Link,
-    RunKey,
-    StoreError,
-    Verified,
-)
+from opsconsole.contracts.store import Head, Health, Link, RunKey, Verified
 from opsconsole.model.events import Event, Stored
 from opsconsole.store import rows
+from opsconsole.store.admitting import refuse_mixture, refuse_unbound, refuse_unfit
 from opsconsole.store.backup import copy_database
-from opsconsole.store.chain import claim_fault
 from opsconsole.store.connection import connect, immediate
 from opsconsole.store.database import Database
-from opsconsole.store.documents import OPENED, Entry, claim_of, entry_of, without_repetition
+from opsconsole.store.documents import Entry, entry_of, without_repetition
 from opsconsole.store.durability import durability
 from opsconsole.store.files import sync_directory
 from opsconsole.store.health import findings
-from opsconsole.store.migrations import MIGRATIONS, Migration
+from opsconsole.store.migrations import MIGRATIONS
 from opsconsole.store.presence import FilePresence
 from opsconsole.store.turns import turn
 from opsconsole.store.verifying import verified
+from opsconsole.store.versions import Migration
 from opsconsole.store.watching import SqliteWatch
 
 LOCK_TIMEOUT = 30.0
@@ -87,8 +78,7 @@ class SqliteStore:
         entries = [entry_of(event) for event in events]
         if not entries:
             return []
-        if len({entry.facts.run for entry in entries}) > 1:
-            raise StoreError("events of several runs cannot be appended together")
+        refuse_mixture(entries)
         return self._database.attempt(partial(self._append, entries=entries, after=after))
 
     def _append(self, connection: sqlite3.Connection, entries: Sequence[Entry], after: int | None) -> list[Stored]:
@@ -97,31 +87,20 @@ class SqliteStore:
             found = (rows.stored_already(connection, entry) for entry in entries)
             stored = {each.event.id: each for each in found if each is not None}
             fresh = without_repetition([entry for entry in entries if entry.facts.id not in stored])
+            standing = rows.standing_of(connection, entries[0].facts.run)
             if fresh:
-                _refuse_unfit(rows.standing_of(connection, entries[0].facts.run), fresh, after)
-            head = rows.last_link(connection)
+                refuse_unfit(standing, fresh, after)
+            head, last = rows.last_link(connection), standing.last_seq
             for entry in fresh:
-                self._refuse_unbound(connection, entry, head)
+                refuse_unbound(entry, head, last, self._store_id, rows.hashes_of(connection))
                 added = rows.insert(connection, entry, head)
                 stored[added.event.id] = added
-                head = Head(added.seq, added.hash)
+                head, last = Head(added.seq, added.hash), added.seq
         if len(fresh) < len(entries):
             # The attempt that stored the others may have died before the removal of its journal was synced.
             sync_directory(directory)
         self._database.refuse_lost_file()
         return [stored[entry.facts.id] for entry in entries]
-
-    def _refuse_unbound(self, connection: sqlite3.Connection, entry: Entry, head: Head) -> None:
-        """Refuse a signature over something else than this run as it stands in this chain."""
-        if not entry.facts.claims:
-            return
-        run, claim = entry.facts.run, claim_of(entry.document)
-        fault = claim_fault(claim, entry.facts, self._store_id, head.seq + 1, rows.hashes_of(connection))
-        if fault:
-            raise StoreError(f"the signature of {run} was not stored: {fault}")
-        last = rows.standing_of(connection, run).last_seq
-        if last > claim.head_seq:
-            raise Conflict(f"{run} has changed in the meantime: what was signed does not cover its event {last}")
 
     def events(self, run: str, *, after: int = 0) -> list[Stored]:
         """Return the events of a run in order; raise StoreError where one is not what was stored."""
@@ -201,21 +180,5 @@ class SqliteStore:
         )
 
     def close(self) -> None:
-        """End the connection; every later call raises StoreError."""
+        """End the connection; every later call raises StoreUnavailable."""
         self._database.close()
-
-
-def _refuse_unfit(standing: rows.Standing, fresh: Sequence[Entry], after: int | None) -> None:
-    """Refuse what the run does not take, or what was decided on an older state of it than it has."""
-    run, opened, closed = fresh[0].facts.run, standing.opened, standing.closed
-    for entry in fresh:
-        if entry.facts.kind == OPENED and opened:
-            raise AlreadyOpen(f"{run} is open already")
-        if entry.facts.kind != OPENED and not opened:
-            raise StoreError(f"{run} was never opened in this record", "Open it first: opsconsole run")
-        if closed and not entry.facts.may_follow_sign_off:
-            raise AlreadySigned(f"{run} is signed: only amendments can be added")
-        opened = opened or entry.facts.kind == OPENED
-        closed = closed or entry.facts.closes
-    if after is not None and after != standing.last_seq:
-        raise Conflict(f"{run} has changed in the meantime: its last event is {standing.last_seq}, not {after}")

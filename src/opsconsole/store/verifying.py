@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from opsconsole.contracts.store import Verified
 from opsconsole.store.chain import Walk
 from opsconsole.store.faults import is_damage
-from opsconsole.store.migrations import Migration, schema_fault
+from opsconsole.store.migrations import schema_fault
 from opsconsole.store.rows import all_rows, birth_of, hashes_of
+from opsconsole.store.versions import Migration
 
 
 def verified(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> Verified:

@@ -34,8 +34,9 @@ def write_report(error: BaseException, doing: str, directory: Path, redact: Call
     )
     path = directory / f"crash-{now:%Y%m%dT%H%M%S.%fZ}-{os.getpid()}.txt"
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fileno = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        for each in reversed((directory, *directory.parents)):
+            each.mkdir(mode=0o700, exist_ok=True)  # `parents=True` would make those above as the umask has it
+        fileno = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(fileno, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(head + report_text(error, redact))
     except OSError:

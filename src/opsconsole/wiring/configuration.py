@@ -5,6 +5,7 @@ from pathlib import Path
 from opsconsole.checks.sources import dsn_problem
 from opsconsole.config.loading import load_config
 from opsconsole.config.settings import Config, LoadedConfig
+from opsconsole.config.trust import unfit_for_state
 from opsconsole.model.errors import OpsconsoleError
 
 SOURCE_KINDS = {"postgresql": dsn_problem}
@@ -21,6 +22,9 @@ def configured(config: Path | None, state: Path | None) -> tuple[Config, tuple[s
     loaded = loaded_config(config, state)
     if loaded.config is None or loaded.problems:
         raise ConfigError("it cannot be used:\n" + "\n".join(map(str, loaded.problems)))
+    unfit = unfit_for_state(loaded.config.state)
+    if unfit is not None:
+        raise ConfigError(f"the state directory {loaded.config.state}: {unfit}")
     return loaded.config, tuple(map(str, loaded.warnings))
 
 

@@ -56,7 +56,8 @@ class Definitions:
             said = "\n".join(map(str, broken.problems))
             raise ChecklistError(f"'{name}' cannot be used:\n{said}")
         there_are = guess(name, self.checklists, "there are")
-        raise ChecklistError(f"there is no checklist '{name}'{there_are}")
+        unread = "".join(f"\n{each}" for each in self.loaded.problems)
+        raise ChecklistError(f"there is no checklist '{name}'{there_are}{unread}")
 
     def runbook(self, checklist: str, name: str) -> str | None:
         """Return the text of a runbook, None where it cannot be read."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from opsconsole.config.checklists import load_checklists
@@ -12,12 +13,14 @@ from opsconsole.demo.qbr import running_demo
 from opsconsole.engine.identity import current_actor
 from opsconsole.engine.measuring import MeasuringOptions
 from opsconsole.model.events import Via
+from opsconsole.model.redaction import redacted
 from opsconsole.model.runs import RunState, fold
 from opsconsole.store.sqlite import SqliteStore
 from opsconsole.wiring.configuration import configured
 from opsconsole.wiring.definitions import OFFERED, Definitions, shipped_checklists
 from opsconsole.wiring.kinds import probe_kinds
-from opsconsole.wiring.services import Services, engine_of, known_secrets
+from opsconsole.wiring.secrets import known_secrets
+from opsconsole.wiring.services import Services, engine_of
 from opsconsole.wiring.signing import signing_of
 
 DEMO_SKIPS = frozenset(
@@ -73,6 +76,7 @@ def demo_services(config: Path | None, state: Path | None, fault: Fault | None, 
             trusted=False,
         )
         source = Source(kind="postgresql", dsn=demo.dsn)
+        secrets = known_secrets(found)
         store = demo_store(directory / "records" / f"{fault or 'good'}.db")
         try:
             yield Services(
@@ -81,7 +85,7 @@ def demo_services(config: Path | None, state: Path | None, fault: Fault | None, 
                     {"inventory": source},
                     actor,
                     directory,
-                    MeasuringOptions(skip=DEMO_SKIPS, secrets=known_secrets()),
+                    MeasuringOptions(skip=DEMO_SKIPS, secrets=secrets),
                 ),
                 definitions=definitions,
                 notices=notices,
@@ -89,6 +93,7 @@ def demo_services(config: Path | None, state: Path | None, fault: Fault | None, 
                 export_directory=directory / "day-logs",
                 signing=signing_of(found, store),
                 console=found.console,
+                redact=partial(redacted, known=secrets),
             )
         finally:
             store.close()

@@ -16,8 +16,10 @@ from opsconsole.contracts.store import StoreError
 from opsconsole.engine.identity import local_zone
 from opsconsole.model.events import Via
 from opsconsole.model.outcomes import Outcome
+from opsconsole.model.redaction import redacted
 from opsconsole.model.values import formatted
 from opsconsole.wiring.definitions import Definitions
+from opsconsole.wiring.secrets import known_secrets
 from opsconsole.wiring.services import PATIENCE
 from opsconsole.wiring.stores import is_made, open_store
 
@@ -36,11 +38,11 @@ class Checked(msgspec.Struct, frozen=True):
 
 def looked_over(config: Config, definitions: Definitions) -> list[Checked]:
     """Return everything that the doctor looks at, in a fixed order."""
+    secrets = known_secrets(config, definitions.checklists.values())
+    found = (*_definitions(definitions), *_sources(config.sources), *_record(config), *_host())
     return [
-        *_definitions(definitions),
-        *_sources(config.sources),
-        *_record(config),
-        *_host(),
+        msgspec.structs.replace(each, text=redacted(each.text, secrets), hint=redacted(each.hint, secrets))
+        for each in found
     ]
 
 
@@ -96,7 +98,9 @@ def _record(config: Config) -> Iterator[Checked]:
         yield Checked("record", Outcome.PASS, f"{config.store} is made by the first run")
         return
     try:
-        with contextlib.closing(open_store(config.store, lock_timeout=PATIENCE[Via.COMMAND])) as store:
+        with contextlib.closing(
+            open_store(config.store, lock_timeout=PATIENCE[Via.COMMAND], create=False)
+        ) as store:
             for finding in store.health():
                 yield Checked(f"record {finding.subject}", finding.outcome, finding.text, finding.hint)
     except StoreError as error:

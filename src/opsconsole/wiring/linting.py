@@ -17,5 +17,8 @@ def linted(paths: Sequence[Path], config: Path | None, state: Path | None) -> li
     if paths:
         return lint_paths(paths, probe_kinds(), SOURCE_KINDS, sources=sources)
     if loaded.path is not None:
-        return lint_paths([loaded.path], probe_kinds(), SOURCE_KINDS)
-    return lint_paths([shipped_checklists()], probe_kinds(), SOURCE_KINDS, check_trust=False)
+        found = lint_paths([loaded.path], probe_kinds(), SOURCE_KINDS)
+    else:
+        found = lint_paths([shipped_checklists()], probe_kinds(), SOURCE_KINDS, check_trust=False)
+    # What the environment says, and what depends on several layers, is in no file.
+    return [*(each for each in (*loaded.problems, *loaded.warnings) if each not in found), *found]

@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opsconsole.config.settings import ConsoleSettings
+from opsconsole.config.settings import Config, ConsoleSettings
 from opsconsole.contracts.probe import Environment, Source
+from opsconsole.contracts.signer import Verifier
 from opsconsole.contracts.store import Store
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.identity import current_actor
@@ -19,16 +20,21 @@ from opsconsole.engine.measuring import MeasuringOptions
 from opsconsole.engine.signing import Signing
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.events import Actor, Via
+from opsconsole.model.redaction import redacted
 from opsconsole.model.runs import RunState
+from opsconsole.model.tiers import Tier
 from opsconsole.model.version import VERSION
+from opsconsole.wiring.anchors import Outside, outside_of
 from opsconsole.wiring.configuration import configured
 from opsconsole.wiring.definitions import Definitions, definitions_of
 from opsconsole.wiring.kinds import probe_kinds
-from opsconsole.wiring.signing import signing_of
+from opsconsole.wiring.secrets import known_secrets
+from opsconsole.wiring.signing import signing_of, verifier_of
 from opsconsole.wiring.stores import open_store
 
 if TYPE_CHECKING:
     from opsconsole.contracts.exporter import Exporter
+    from opsconsole.engine.verifying import Verifying
 
 PATIENCE = {Via.CONSOLE: 5.0, Via.HEADLESS: 30.0, Via.COMMAND: 30.0}
 """Seconds to wait for a store that somebody else writes to: at the console, before an action shows as not saved."""
@@ -37,6 +43,7 @@ EXPORTERS = {
     "text": ("opsconsole.export.text", "TextExporter"),
     "json": ("opsconsole.export.json", "JsonExporter"),
     "markdown": ("opsconsole.export.markdown", "MarkdownExporter"),
+    "toml": ("opsconsole.export.toml", "TomlExporter"),
 }
 """What `--format` names; each is imported when it is asked for."""
 
@@ -56,6 +63,14 @@ class Services:
     console: ConsoleSettings
     reread: Callable[[], Definitions] | None = None
     """Reads the checklists again; None where they cannot have changed."""
+    redact: Callable[[str], str] = redacted
+    """Takes known secrets out of a text that is not part of the record: a report of a crash, a message."""
+    verifier: Callable[[], Verifier | None] = lambda: None
+    """Returns what checks signatures, None where no allowed signers are configured."""
+    alarms: tuple[str, ...] = ()
+    """What must not be overlooked: the record is not the one that this account saw before."""
+    outside: Outside | None = None
+    """What keeps heads of the chain outside of the record; None for records that are thrown away."""
 
     @property
     def checklists(self) -> Mapping[str, Checklist]:
@@ -80,7 +95,7 @@ class Services:
         return self.definitions.runbook(checklist, name)
 
     def rendered(self, state: RunState, form: str, *, colour: bool = False) -> str:
-        """Return a run as `text`, `json` or `markdown`."""
+        """Return a run as `text`, `json`, `markdown` or `toml`."""
         from opsconsole.contracts.exporter import Report
 
         exporter = _exporter(form)
@@ -104,6 +119,37 @@ class Services:
         path = self.export_directory / file_name(state.run, ".md")
         write_atomically(path, self.rendered(state, "markdown"), make_directory=True)
         return path
+
+    def write_record(self, run: str, target: Path | None = None, *, force: bool = False) -> Path:
+        """Write the record of a run into a directory, or a tar, of its own, and return where it is.
+
+        Without a `target` it lies beside the day logs. See `wiring.records.write_record`.
+        """
+        from opsconsole.export.files import file_name
+        from opsconsole.wiring.records import write_record
+
+        return write_record(
+            self.engine.store,
+            run,
+            target or self.export_directory / file_name(run, ""),
+            monitoring=self.engine.day_of_monitoring,
+            verifier=self.verifier(),
+            force=force,
+            make_directory=target is None,
+        )
+
+    def verifying(self, required: Tier = Tier.ATTRIBUTED) -> "Verifying":
+        """Return what verifies the record; a sign-off that is weaker than `required` counts as broken."""
+        from opsconsole.engine.verifying import Verifying
+
+        outside = self.outside
+        return Verifying(
+            self.engine.store,
+            self.verifier(),
+            outside.read if outside is not None else (),
+            required=required,
+            accepted=outside.accepted if outside is not None else lambda _: "",
+        )
 
 
 def _exporter(form: str) -> "Exporter":
@@ -138,28 +184,55 @@ def _spill_directories() -> tuple[Path, ...]:
     return tuple(each / f"opsconsole-unsaved-{os.getuid()}" for each in (*places, Path(tempfile.gettempdir())))
 
 
-def known_secrets() -> tuple[str, ...]:
-    """Return the values of this process's environment that must not reach a record."""
-    return tuple(filter(None, (os.environ.get("PGPASSWORD", ""),)))
-
-
 @contextmanager
 def services(config: Path | None, state: Path | None, via: Via) -> Iterator[Services]:
     """Open everything that a front end needs for the length of the block; raises OpsconsoleError."""
     found, warnings = configured(config, state)
     definitions = definitions_of(found)
-    options = MeasuringOptions(concurrency=found.run.concurrency, secrets=known_secrets())
+    secrets = known_secrets(found, definitions.checklists.values())
+    options = MeasuringOptions(concurrency=found.run.concurrency, secrets=secrets)
     store = open_store(found.store, lock_timeout=PATIENCE[via])
     try:
-        yield Services(
-            engine=engine_of(store, found.sources, current_actor(via), found.state, options),
-            definitions=definitions,
-            notices=(),
-            problems=(*warnings, *definitions.problems),
-            export_directory=found.exports,
-            signing=signing_of(found, store),
-            console=found.console,
-            reread=partial(definitions_of, found),
-        )
+        engine = engine_of(store, found.sources, current_actor(via), found.state, options)
+        outside = outside_of(found, store, engine.actor)
+        alarms = outside.alarms()
+        try:
+            yield Services(
+                engine=engine,
+                definitions=definitions,
+                alarms=alarms,
+                notices=outside.notices,
+                problems=(*warnings, *definitions.problems),
+                export_directory=found.exports,
+                signing=signing_of(found, store, outside.kept_at_sign_off, _exported_for_git(found, engine)),
+                console=found.console,
+                outside=outside,
+                verifier=partial(verifier_of, found),
+                reread=partial(definitions_of, found),
+                redact=partial(redacted, known=secrets),
+            )
+        finally:
+            outside.look()
     finally:
         store.close()
+
+
+def _exported_for_git(config: Config, engine: Engine) -> Callable[[str], Path] | None:
+    """Return what exports the record that a sign-off commits; None where there is no repository for it."""
+    if config.git is None:
+        return None
+
+    def exported(run: str) -> Path:
+        from opsconsole.export.files import file_name
+        from opsconsole.wiring.records import write_record
+
+        return write_record(
+            engine.store,
+            run,
+            config.exports / file_name(run, ""),
+            monitoring=engine.day_of_monitoring,
+            verifier=verifier_of(config),
+            make_directory=True,
+        )
+
+    return exported

@@ -12,9 +12,10 @@ import pytest
 from opsconsole.model.runs import RunState, fold
 from opsconsole.store.sqlite import SqliteStore
 from support.command import Installation, installed
+from support.faults import Tally, times
 from support.ptys import Pty
 
-ROUNDS = 100
+ROUNDS = times(few=100, full=400)
 PARTS = 4
 """The rounds are shared out, so that several workers can take them."""
 ITEMS = 14
@@ -67,22 +68,23 @@ def _killed(place: Installation, day: dt.date, dice: random.Random) -> tuple[set
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.faults("kill-console")
 @pytest.mark.parametrize("part", range(PARTS))
-def test_nothing_shown_is_lost(tmp_path: Path, part: int) -> None:
+def test_nothing_shown_is_lost(tmp_path: Path, tally: Tally, part: int) -> None:
     """Mornings that ended in a crash: every tick and note that was on screen is on disk, and the chain is whole."""
     place = installed(tmp_path, by_hand=_checklist())
-    shown = 0
     for number in range(ROUNDS // PARTS):
         dice = random.Random(1_000 * part + number)
         day = _FIRST_DAY + dt.timedelta(days=number)
         ticked, noted = _killed(place, day, dice)
-        run = _stored(place, f"by-hand@{day}")
-        assert run is not None
-        on_disk = {name for name, each in run.items.items() if each.ticked is not None}
-        assert ticked <= on_disk, f"round {number}: shown as ticked, and not on disk: {ticked - on_disk}"
-        explained = {name for name, each in run.items.items() if each.notes}
-        assert noted <= explained, f"round {number}: shown as noted, and not on disk: {noted - explained}"
-        shown += len(ticked) + len(noted)
-    assert shown, "no round got as far as showing anything: the test sees nothing"
+        with tally.one():
+            run = _stored(place, f"by-hand@{day}")
+            assert run is not None
+            on_disk = {name for name, each in run.items.items() if each.ticked is not None}
+            assert ticked <= on_disk, f"round {number}: shown as ticked, and not on disk: {ticked - on_disk}"
+            explained = {name for name, each in run.items.items() if each.notes}
+            assert noted <= explained, f"round {number}: shown as noted, and not on disk: {noted - explained}"
+        tally.saw("ticks and notes that were shown", len(ticked) + len(noted))
+    assert tally.besides.total(), "no round got as far as showing anything: the test sees nothing"
     with closing(SqliteStore(place.state / "opsconsole.db")) as store:
         assert store.verify().broken is None

@@ -1,0 +1,56 @@
+"""Judges again what a record says was judged: a forged judgement contradicts the reading or the entry beside it."""
+
+from opsconsole.model.checklists import Item
+from opsconsole.model.events import Amended, AmendmentKind, Body, Entered, Measured
+from opsconsole.model.judging import judge, judge_entry
+from opsconsole.model.readings import Judgement, Reading
+from opsconsole.model.runs import RunState
+from opsconsole.model.values import Value
+
+
+def judgement_fault(before: RunState, body: Body) -> str:
+    """Return why the judgement in an event of the run `before` is not what its own reading or entry comes to.
+
+    Empty where it is, and where an event has nothing to judge: a problem in the place of a reading, say.
+    """
+    match body:
+        case Measured(reading=Reading() as reading, problem=None, judgement=told):
+            item = _item(before, body.item, body.definition_hash)
+            if item is None or item.entry is not None:
+                return ""
+            return _differing(item, told, judge(reading, item.require, item.target, on_empty=item.on_empty))
+        case Entered(value=value, judgement=told):
+            item = _item(before, body.item, body.definition_hash)
+            return _entry_fault(before, item, value, told)
+        case Amended(statement=statement) if statement.amendment is not None:
+            amendment = statement.amendment
+            if amendment.kind is not AmendmentKind.ENTRY or amendment.judgement is None:
+                return ""
+            return _entry_fault(before, _item(before, amendment.item, ""), amendment.value, amendment.judgement)
+        case _:
+            return ""
+
+
+def _item(before: RunState, name: str, definition_hash: str) -> Item | None:
+    """Return an item by the definition that an event was made by."""
+    definition = before.definitions.get(definition_hash or before.definition_hash)
+    return next((each for each in definition.items if each.id == name), None) if definition is not None else None
+
+
+def _entry_fault(before: RunState, item: Item | None, value: Value, told: Judgement) -> str:
+    if item is None or item.entry is None or value is None:
+        return ""
+    reading = Reading()
+    if item.measured:
+        state = before.items.get(item.id)
+        latest = state.latest.get("") if state is not None else None
+        if latest is None or latest.body.reading is None:
+            return ""
+        reading = latest.body.reading
+    return _differing(item, told, judge_entry(item, reading, value))
+
+
+def _differing(item: Item, told: Judgement, own: Judgement) -> str:
+    if told.outcome is own.outcome:
+        return ""
+    return f"{item.title} was judged {told.outcome}, and by its conditions it is {own.outcome}: {own.summary}"
