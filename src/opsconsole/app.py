@@ -45,8 +45,7 @@ class ConsoleApp(KeepingUpApp):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.ANYWHERE)]
 
     def __init__(self, services: Services, terminal: Terminal, run: str = "") -> None:
-        crashes = services.export_directory.with_name("crashes")
-        super().__init__(services, terminal, crash_directory=crashes, redact=services.redact)
+        super().__init__(services, terminal, crash_directory=services.crash_directory, redact=services.redact)
         self.drafts: Drafts = {}
         self._first_run = run
         self._warned_at = -MEANT_WITHIN

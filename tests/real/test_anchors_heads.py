@@ -154,7 +154,11 @@ def test_accepting_a_loss_is_written_down(tmp_path: Path, path: Path) -> None:
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"schema":'])
+ENDLESS = b'{"store_location":"x","store_id":"x","seq":%d,"hash":"x","at":"2026-11-21T14:00:00Z"}' % 10**30
+"""No store can be asked for such an event."""
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"schema":', ENDLESS])
 def test_a_damaged_file_is_an_alarm(tmp_path: Path, path: Path, content: bytes) -> None:
     """Whoever empties the file of heads hides nothing: that it cannot be read is an alarm, until it is accepted."""
     begun(tmp_path, path)

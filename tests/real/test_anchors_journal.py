@@ -3,6 +3,8 @@
 import contextlib
 import datetime as dt
 import gzip
+import json
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -108,6 +110,19 @@ def test_without_journald_it_goes_to_syslog(sockets: Path, tmp_path: Path, kind:
     assert [each.head for each in read] == [Head(9, "09" * 32), Head(7, "07" * 32)]
     assert read[0].where == f"{tmp_path}/auth.log line 2"
     assert read[1].store_location == "/var/lib/opsconsole/opsconsole.db"
+
+
+def test_a_false_entry_hides_no_true_one(sockets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody on the host may write an entry: one of an event that no record can have is passed over."""
+    true = {"OPSCONSOLE_STORE": STORE, "OPSCONSOLE_SEQ": "7", "OPSCONSOLE_HASH": "07" * 32}
+    entries = [{**true, "OPSCONSOLE_SEQ": seq} for seq in ("9" * 30, "9" * 10_000, "-1", "")] + [true]
+    (tmp_path / "entries").write_text("".join(f"{json.dumps(each)}\n" for each in entries))
+    program = tmp_path / "journalctl"
+    program.write_text(f"#!/bin/sh\nexec cat {tmp_path}/entries\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    read, unseen = kept(JournalAnchor(sockets / "none", sockets / "log", tmp_path))
+    assert ([each.head for each in read], unseen) == ([Head(7, "07" * 32)], "")
 
 
 def test_nobody_listens(sockets: Path) -> None:

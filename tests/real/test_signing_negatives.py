@@ -377,6 +377,10 @@ def test_files_that_cannot_be_used(world: World, tmp_path: Path) -> None:
     assert reason(revoked=b"junk\n") == "bad-revocations"
     missing = OpenSshVerifier(world.good.verifier.path, tmp_path / "not-there")
     assert replace(world.good, verifier=missing).check() == "bad-revocations"
+    (tmp_path / "directory").mkdir()
+    os.mkfifo(tmp_path / "pipe", 0o644)
+    for name in ("directory", "pipe"):
+        assert replace(world.good, verifier=OpenSshVerifier(tmp_path / name)).check() == "unreadable-file", name
 
 
 def test_revoked_keys(world: World, tmp_path: Path) -> None:

@@ -61,10 +61,10 @@ def test_a_shared_record_from_nothing(shell: Shell, postgres: Postgres) -> None:
     code, _, said = shell.run("history")
     assert code == 4
     assert f"PGUSER={OWNER} opsconsole store init" in said
-    shell.configure(postgres.dsn(name, "").replace("user=''", "").replace("'", ""))
     code, out, said = shell.run("store", "init", PGUSER=OWNER)
     assert (code, said) == (0, "")
     assert "0 events" in out
+    shell.configure(postgres.dsn(name, "").replace("user=''", "").replace("'", ""))
     code, out, said = shell.run("doctor", PGUSER=WRITER)
     assert "PASS  record role: opsconsole_writer may read and add, no more" in out
     assert "PASS  record guards" in out

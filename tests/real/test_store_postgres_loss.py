@@ -201,6 +201,40 @@ def test_a_network_that_swallows_everything_is_given_up(line: Line, monkeypatch:
         assert store.last_seq(RUN) == 2
 
 
+def test_closing_ends_what_waits_for_a_silent_server(line: Line) -> None:
+    """A console that is left does not stay for the answers of a server that hangs, nor does its listener."""
+    store = PostgresStore(line.dsn, create=False, lock_timeout=30.0)
+    store.append([opening()])
+    watch = store.watch()
+    assert watch.wait(5.0)
+    line.net.freeze()
+    outcomes: list[object] = []
+
+    def appended() -> None:
+        try:
+            store.append([note("into the void")])
+        except StoreUnavailable as error:
+            outcomes.append(error)
+
+    waiting = [
+        threading.Thread(target=appended),
+        threading.Thread(target=lambda: outcomes.append(watch.wait(60.0))),
+    ]
+    for each in waiting:
+        each.start()
+    waiting[0].join(1.5)  # until both wait for an answer, the watch after its next look
+    assert [each.is_alive() for each in waiting] == [True, True]
+    watch.close()
+    store.close()
+    for each in waiting:
+        each.join(5.0)
+        assert not each.is_alive()
+    assert sorted(type(each).__name__ for each in outcomes) == ["StoreUnavailable", "bool"]
+    with pytest.raises(StoreUnavailable, match="was closed"):
+        store.head()
+    line.net.thaw()
+
+
 # --- others ------------------------------------------------------------------------------------------
 
 

@@ -221,6 +221,8 @@ class FaultyStore:
         self.inner = inner
         self.broken = False
         self.gone = False
+        self.loses_answers = False
+        """Whether the next append is stored, and the store gone before it says so."""
         self.deaf = False
         """Whether nobody hears what is stored: it is found by looking."""
         self.hook: Callable[[], None] = lambda: None
@@ -232,7 +234,11 @@ class FaultyStore:
         if self.broken:
             raise StoreUnavailable("the disk is full", "make room")
         self.refuse()
-        return self.inner.append(events, after=after)
+        stored = self.inner.append(events, after=after)
+        if self.loses_answers:
+            self.loses_answers, self.gone = False, True
+            raise StoreUnavailable("the connection was lost")
+        return stored
 
     def events(self, run: str, *, after: int = 0) -> list[Stored]:
         """Refuse, or pass on."""
@@ -428,6 +434,7 @@ class Morning:
             problems=self.options.get("problems", ()),
             alarms=self.options.get("alarms", ()),
             export_directory=self.directory / "day-logs",
+            crash_directory=self.directory / "crashes",
             signing=Signing(engine.store, self.signer, self.authenticator, self.anchors),
             console=ConsoleSettings(),
         )

@@ -151,7 +151,7 @@ class Pty:
 
     def resize(self, cols: int, rows: int) -> None:
         """Change the terminal's size, of which the kernel tells the program; the screen starts anew."""
-        self.screen = Screen(cols, rows)
+        self.screen.resize(cols, rows)
         termios.tcsetwinsize(self.master, (rows, cols))
 
     def hang_up(self) -> None:

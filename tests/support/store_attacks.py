@@ -37,6 +37,7 @@ FOUND_BY_THE_CHAIN: dict[str, tuple[Attack, int, str]] = {
     "text for bytes": (tampering.column(LAST, "hash", "é" * 64), LAST, "changed after it was stored"),
     "all hashed anew below a signature": (tampering.edit_and_chain(FAILED), SIGNED, "is not what was signed"),
     "deleted, all hashed anew below a signature": (tampering.delete_and_chain(FAILED), SIGNED - 1, "not before it"),
+    "an opening deleted, all hashed anew": (tampering.delete_and_chain(SIGNED + 1), SIGNED + 1, "never opened"),
     "evidence edited": (tampering.evidence(FAILED, "all is well"), FAILED, "evidence beside it was changed"),
     "evidence removed": (tampering.evidence(FAILED, None), FAILED, "no event tells that it was removed"),
     "evidence added": (tampering.evidence(NOTE, "all is well"), NOTE, "knows nothing of"),

@@ -21,9 +21,7 @@ class Screen:
         self.rows = rows
         self.modes: set[str] = {"7", "25"}
         """Private modes that are on: 7 line wrap, 25 cursor, 1049 alternate screen, 2004 bracketed paste, …"""
-        self._main = _Page(cols, rows)
-        self._alternate = _Page(cols, rows)
-        self._page = self._main
+        self._main = self._page = _Page(cols, rows)
         self._decode = codecs.getincrementaldecoder("utf-8")("strict").decode
         self._rest = ""
         self._style = ""
@@ -52,7 +50,15 @@ class Screen:
     @property
     def is_alternate(self) -> bool:
         """Whether the alternate screen is shown, on which the console draws."""
-        return self._page is self._alternate
+        return self._page is not self._main
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Be of another size, and empty. What the program still draws for the size before goes on from here."""
+        is_alternate = self.is_alternate
+        self.cols, self.rows = cols, rows
+        self._main = self._page = _Page(cols, rows)
+        if is_alternate:
+            self._page = _Page(cols, rows)
 
     def feed(self, data: bytes) -> None:
         """Show `data`, which may begin or end in the middle of a sequence or a character."""
@@ -94,7 +100,8 @@ class Screen:
             self._set_mode(numbers, on=final == "h")
         elif (private, final) == ("", "H"):
             row, column = [*values, 1][:2]
-            self._page.y, self._page.x = max(row, 1) - 1, max(column, 1) - 1
+            self._page.y = min(max(row, 1), self.rows) - 1
+            self._page.x = min(max(column, 1), self.cols) - 1
         elif (private, final) == ("", "m"):
             self._style = "" if numbers in ("", "0") else f"{self._style};{numbers}".strip(";")
         elif (private, final) == ("", "K"):
@@ -110,9 +117,8 @@ class Screen:
             self.modes.add(mode)
         else:
             self.modes.discard(mode)
-        if mode == "1049" and on and self._page is self._main:
-            self._alternate = _Page(self.cols, self.rows)
-            self._page = self._alternate
+        if mode == "1049" and on and not self.is_alternate:
+            self._page = _Page(self.cols, self.rows)
         elif mode == "1049" and not on:
             self._page = self._main
 

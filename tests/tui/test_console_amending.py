@@ -178,6 +178,26 @@ async def test_amendment_that_was_not_signed_stays_a_draft(keyed: Morning, signe
         await driver.sees("all quiet", "amended")
 
 
+async def test_amendment_whose_answer_was_lost_is_signed_once(keyed: Morning) -> None:
+    """A server that dies right after it stored the signature: once it is back, nobody is asked to sign again."""
+    async with driving(keyed) as driver:
+        await signed_run(driver)
+        await driver.press("a", "enter")
+        await driver.sees("Found failed after all")
+        await driver.type("it was red")
+        await driver.press("enter")
+        await driver.sees("ready: S signs")
+        keyed.store.loses_answers = True
+        await driver.press("S")
+        await driver.reads("RECORD OUT OF REACH", "not signed: the connection was lost")
+        keyed.store.gone = False
+        await driver.reads("Signed as amended, and that holds", "the answer of the record was lost")
+        await driver.press("S")
+        await driver.sees("signed already")
+        assert driver.stored().count("Amended") == 1
+        assert not driver.app.drafts
+
+
 async def test_open_run_is_not_amended(morning: Morning) -> None:
     """Before the sign-off a run is changed as usual: a and v are not offered, and say so."""
     async with driving(morning) as driver:

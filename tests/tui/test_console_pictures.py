@@ -107,7 +107,9 @@ async def unsaved(driver: Driver) -> None:
     driver.morning.store.broken = True
     await driver.press("space")
     await driver.sees("1 action NOT SAVED")
-    driver.live.session._recorder.unsaved_cause = "the disk is full; kept in /var/lib/opsconsole/unsaved until it can be saved"
+    driver.live.session._recorder.unsaved_cause = (
+        "the disk is full; kept in /var/lib/opsconsole/unsaved until it can be saved"
+    )
     driver.live._tell()
     await driver.sees("/var/lib/opsconsole")
 

@@ -7,6 +7,7 @@ import pytest
 
 from opsconsole.contracts.store import StoreUnavailable
 from opsconsole.model.outcomes import Outcome
+from opsconsole.widgets.rows import RowHighlighted, Rows
 from support.console import CRON, Morning, bad, good
 from support.driving import driving
 
@@ -388,3 +389,17 @@ async def test_unexpected_error_is_shown_and_nothing_ends(
         assert "hunter2" not in driver.text
         await driver.press("escape")
         await driver.sees("opsconsole · Today")
+
+
+async def test_answer_outlives_the_move_before_it(morning: Morning) -> None:
+    """Keys typed quickly: that the cursor moved, which is heard of late, takes no answer to the next key away."""
+    async with driving(morning) as driver:
+        await driver.open_run()
+        rows = driver.app.screen.query_one(Rows)
+        moved = RowHighlighted(rows, 1, "collectors")
+        driver.app.say("the answer to the next key")
+        rows.post_message(moved)
+        await driver.pilot.pause(0.2)
+        assert "the answer to the next key" in driver.message
+        await driver.press("down")
+        await driver.sees_no("the answer to the next key")

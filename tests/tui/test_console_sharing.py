@@ -122,6 +122,16 @@ async def test_lost_record_is_said_for_as_long_as_it_lasts(by_hand: Morning) -> 
         assert driver.stored() == ["Opened", "Ticked", "Ticked"]
 
 
+async def test_long_fault_leaves_room_for_answers(by_hand: Morning) -> None:
+    """However much there is to say about a lost record, what the last key came to is on the screen."""
+    async with driving(by_hand) as driver:
+        await opened(driver)
+        driver.app.store_fault = "nothing listens there; " + "see whether the server runs, and where; " * 9
+        driver.app.say("it is being measured already")
+        driver.app._show_standing()
+        await driver.sees("RECORD OUT OF REACH", "nothing listens there", "it is being measured already")
+
+
 async def test_lost_record_is_said_on_today(by_hand: Morning) -> None:
     """Also where no run is open."""
     async with driving(by_hand) as driver:

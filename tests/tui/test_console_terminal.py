@@ -14,6 +14,7 @@ from opsconsole.model.events import Noted, Ticked
 from opsconsole.store.sqlite import SqliteStore
 from support.command import installed
 from support.ptys import Pty
+from support.vt import Screen
 
 _TESTS = Path(__file__).resolve().parents[1]
 _SGR = re.compile(rb"\x1b\[([0-9;]*)m")
@@ -243,3 +244,13 @@ def test_hung_up_line_is_left(tmp_path: Path) -> None:
     assert isinstance(body, Ticked)
     assert body.item == "look-0"
     store.close()
+
+
+def test_terminal_keeps_what_is_drawn_for_another_size() -> None:
+    """Of the tests' own terminal: bytes for the size before a resize land within it, as in every real one."""
+    screen = Screen(300, 100)
+    screen.feed("\x1b[?1049h\x1b[99;290Hcaf\u00e9".encode()[:-1])
+    screen.resize(80, 24)
+    screen.feed("\u00e9".encode()[-1:] + b"\x1b[99;290Hlast\x1b[1;1Hfirst")
+    assert screen.is_alternate
+    assert screen.lines[0].startswith("first")

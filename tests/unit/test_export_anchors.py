@@ -85,6 +85,8 @@ def test_other_files_have_none(text: str) -> None:
         '{"schema": "opsconsole.run.v1"}',
         '{"schema": "opsconsole.run.v1", "chain": {"store_id": 1, "head_seq": "x", "head_hash": null}}',
         '{"schema": "opsconsole.run.v1", "chain": {"store_id": "x", "head_seq": 1, "head_hash": "short"}}',
+        f'{{"schema": "opsconsole.statement.v", "store_id": "x", "head_seq": {10**30}, "head_hash": "{"0" * 64}"}}',
+        f'{{"schema": "opsconsole.statement.v1", "store_id": "x", "head_seq": -1, "head_hash": "{"0" * 64}"}}',
         'schema = "opsconsole.run.v1"\nchain = 1',
         "schema = ",
         f"Record   7 {'0' * 64}",
@@ -106,6 +108,25 @@ def test_a_readme_tells_the_last_event() -> None:
     """Of a record even the README alone is an anchor."""
     report = STATES["amended"]().report()
     assert anchor_of(readme(report, [], 0, [])) == (report.store_id, report.head.seq, report.head.hash)
+
+
+def test_one_unreadable_file_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document that cannot be read, put before the others in the directory, is told after their heads."""
+    report = STATES["signed"]().report()
+    for name in ("a.md", "b.md"):
+        (tmp_path / name).write_text(MarkdownExporter().render(report))
+    read = Path.read_bytes
+
+    def refused(path: Path) -> bytes:
+        if path.name == "a.md":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    found: list[str] = []
+    with pytest.raises(PermissionError, match=r"a\.md"):
+        found.extend(Path(where).name for where, _ in anchors_in(tmp_path))
+    assert found == ["b.md"]
 
 
 def test_directories_and_tars_are_looked_through(tmp_path: Path) -> None:

@@ -16,9 +16,11 @@ from opsconsole.contracts.signer import SignatureRefused, SigningError
 from opsconsole.contracts.store import Head
 from opsconsole.engine.verifying import Verifying
 from opsconsole.model import events
-from opsconsole.model.checklists import Checklist, SignOffPolicy
+from opsconsole.model.checklists import Checklist, Item, Section, SignOffPolicy
+from opsconsole.model.checklists import Entry as EntryOf
 from opsconsole.model.claims import SIGNING_TAKES, definition_fault, event_findings, opening_fault
 from opsconsole.model.clock_steps import MOST_PER_RUN, clock_steps
+from opsconsole.model.conditions import parse_condition
 from opsconsole.model.encoding import canonical, definition_hash, is_canonical
 from opsconsole.model.events import (
     Actor,
@@ -47,7 +49,7 @@ from opsconsole.model.readings import Judgement, Reading
 from opsconsole.model.runs import RunState
 from opsconsole.model.signoff import statement_of
 from opsconsole.model.tiers import Tier
-from opsconsole.model.values import Number
+from opsconsole.model.values import Number, Unit
 from opsconsole.model.verification import Finding, Standing, Weight
 from opsconsole.screens.today_view import notice_paragraphs
 from support import signed_runs
@@ -257,6 +259,28 @@ def test_a_forged_judgement() -> None:
     measured = chain.events[-1].event.body
     assert isinstance(measured, Measured)
     assert faults(findings(chain, msgspec.structs.replace(measured, reading=reading))) == ["false-judgement"]
+
+
+def test_an_entry_judged_while_somebody_measured_again() -> None:
+    """An entry that agreed with the reading on the screen is no forgery, though there was another one by then."""
+    item = Item(
+        id="tickets",
+        title="Tickets agree",
+        probe="sql",
+        entry=EntryOf(label="Tickets"),
+        require=(parse_condition("value == entry"),),
+    )
+    chain = Chain(Checklist(id="compared", title="Compared", sections=(Section("All", (item,)),)))
+    for count in (100, 200):
+        reading = Reading(measures={"value": Number(Decimal(count))})
+        pending = Judgement(Outcome.PENDING)
+        elapsed = Number(Decimal(1), Unit.SECONDS)
+        chain.add(Measured(item="tickets", judgement=pending, started_at=MORNING, elapsed=elapsed, reading=reading))
+    passed = Judgement(Outcome.PASS, "fine")
+    assert faults(findings(chain, Entered("tickets", Number(Decimal(100)), "100", passed))) == []
+    assert faults(findings(chain, Entered("tickets", Number(Decimal(200)), "200", passed))) == []
+    forged = Entered("tickets", Number(Decimal(300)), "300", passed)
+    assert faults(findings(chain, forged)) == ["false-judgement"]
 
 
 def test_a_waiver_in_the_name_of_another() -> None:

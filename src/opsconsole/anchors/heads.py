@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -40,7 +41,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     schema: str = "opsconsole.head.v1"
     store_location: str
     store_id: str
-    seq: int
+    seq: Annotated[int, msgspec.Meta(ge=0, lt=10**15)]
     hash: str
     at: dt.datetime
 

@@ -44,6 +44,7 @@ _NOTE = re.compile(
     r"seq=(?P<seq>\d{1,15}) hash=(?P<hash>[0-9a-f]{64}) run=\S* location=\"(?P<location>[^\"]*)\""
 )
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
+_SEQ = re.compile(r"[0-9]{1,15}\Z")
 
 
 class JournalAnchor:
@@ -170,7 +171,7 @@ def _cause(error: OSError) -> str:
 def _of_entry(fields: dict[str, str]) -> Kept | None:
     """Return the head in an entry of the journal, None where it is none of ours."""
     seq, own = fields.get("OPSCONSOLE_SEQ", ""), fields.get("OPSCONSOLE_HASH", "")
-    if not (seq.isascii() and seq.isdecimal() and _HASH.match(own)):
+    if not (_SEQ.match(seq) and _HASH.match(own)):
         return None
     when = ""
     with suppress(ValueError, OverflowError, OSError):

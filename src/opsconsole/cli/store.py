@@ -80,4 +80,4 @@ def copy(
         raise UsageError("FROM and TO are the same")
     head = copied(*places)
     sys.stdout.write(visible(f"copied and verified: {head.seq} events, head {head.seq} {head.hash}") + "\n")
-    narrate(f'from now on, name it in config.toml: store = "{target}"')
+    narrate(f'from now on, name it in config.toml: store = "{places[1]}"')

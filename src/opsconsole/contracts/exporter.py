@@ -21,7 +21,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     store_location: str = ""
     """Where the store is, for a person; left out of the document where empty."""
     exported_at: dt.datetime | None
-    """Aware; shown in UTC and in the zone of the run. None in a record, which is the same whenever it is written."""
+    """Aware; shown in UTC and in the zone of the run. None in a record, which is the same whenever written."""
     version: str
     """Of opsconsole."""
     monitoring: DayOfMonitoring | None = None

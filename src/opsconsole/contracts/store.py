@@ -219,5 +219,5 @@ class Store(Protocol):
         ...
 
     def close(self) -> None:
-        """End the connection; what another thread waits for on it ends soon, and later calls, in StoreUnavailable."""
+        """End the connection; calls under way in other threads end soon, and later ones, in StoreUnavailable."""
         ...

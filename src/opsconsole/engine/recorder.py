@@ -167,9 +167,9 @@ class Recorder:
                 await asyncio.sleep(wait)
         self.unsaved |= {event.id: event for event in fresh}
         spilled = await self._call(self._spill.write, list(self.unsaved.values()))
-        error = NotSaved(unavailable, spilled)
-        self.unsaved_cause = str(error)
-        raise error from unavailable
+        not_saved = NotSaved(unavailable, spilled)
+        self.unsaved_cause = str(not_saved)
+        raise not_saved from unavailable
 
     async def _save_waiting(self) -> None:
         """Save what could not be saved before; raises NotKept where the store refuses some of it for good."""

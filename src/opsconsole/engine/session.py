@@ -5,7 +5,7 @@ import datetime as dt
 import uuid
 from collections.abc import Callable, Sequence
 
-from opsconsole.contracts.store import Conflict, Store
+from opsconsole.contracts.store import Conflict, Store, StoreError, StoreUnavailable
 from opsconsole.engine.amending import amendment_of
 from opsconsole.engine.changes import Change, Changed, Unsaved
 from opsconsole.engine.clocks import clock_state
@@ -81,6 +81,8 @@ class RunSession:
         self._refreshing = asyncio.Lock()
         self._listeners: list[Callable[[Change], None]] = []
         self._own: set[str] = set()
+        self._unanswered: Signed | Amended | None = None
+        """What was given to the store to be signed, of which nobody knows whether it is stored."""
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -324,14 +326,29 @@ class RunSession:
         if statement.principal != (given.principal if given.tier.keyed else ""):
             raise ActionRefused(f"the signature is not that of {statement.principal or 'a login without a key'}")
         self._refuse_early(statement.meaning, signatory_with(self.actor, given), statement.amendment)
-        event = self._event(_signing(statement, given))
+        self._unanswered = _signing(statement, given)
+        event = self._event(self._unanswered)
         try:
             (stored,) = await self._recorder.append_after([event], statement.head_seq)
-        except Conflict:
-            await self.refresh()
+        except StoreUnavailable:
+            raise  # the answer may be all that was lost
+        except StoreError as error:
+            self._unanswered = None
+            if isinstance(error, Conflict):
+                await self.refresh()
             raise
+        self._unanswered = None
         await self.refresh()
         return stored
+
+    def signed_after_all(self) -> bool:
+        """Return, once, whether what seemed not to be signed turned out to be stored: only the answer was lost."""
+        found = self._unanswered is not None and any(
+            each.body == self._unanswered for each in self.state.signatures
+        )
+        if found:
+            self._unanswered = None
+        return found
 
     def refuse_weak(self, tier: Tier) -> None:
         """Raise ActionRefused where the checklist asks for signatures that are stronger than `tier`."""

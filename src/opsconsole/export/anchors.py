@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _HASH = r"[0-9a-f]{64}"
 _SEQ = r"\d{1,15}"
+_TOO_MANY = 10**15
+"""What no seq comes near, in a number as in a text: no store could be asked for it."""
 
 _TEXT = re.compile(rf"^Record   ({_SEQ})\s+({_HASH})\nStore    ({_UUID})$", re.MULTILINE)
 _MARKDOWN = re.compile(rf"^- Anchor: ({_UUID}) ({_SEQ}) ({_HASH})$", re.MULTILINE)
@@ -61,12 +63,18 @@ def anchors_in(path: Path) -> Iterator[tuple[str, Anchored]]:
     """Yield the heads that a file, a `.tar` or a directory of records and documents holds, and where each stood.
 
     Directories are looked through to any depth, without following links; what is not ours is passed over. Raises
-    OSError where `path` itself cannot be read.
+    OSError for the first file that cannot be read, after all others were.
     """
     if path.is_dir():
+        unread: list[OSError] = []
         for each in sorted(path.rglob("*")):
-            if each.is_file() and not each.is_symlink() and _may_hold(each.name):
-                yield from _anchors_of_file(each, str(each))
+            try:
+                if each.is_file() and not each.is_symlink() and _may_hold(each.name):
+                    yield from _anchors_of_file(each, str(each))
+            except OSError as error:
+                unread.append(error)
+        if unread:
+            raise unread[0]
     else:
         yield from _anchors_of_file(path, str(path))
 
@@ -133,5 +141,6 @@ def _of_document(document: Any) -> Anchored | None:
     if not isinstance(holder, dict) or not schema.startswith((RUN_SCHEMA, STATEMENT_SCHEMA)):
         return None
     store_id, seq, own = (holder.get(key) for key in ("store_id", "head_seq", "head_hash"))
-    sound = isinstance(store_id, str) and isinstance(own, str) and isinstance(seq, int) and _SHA256.match(own)
-    return Anchored(str(store_id), int(str(seq)), str(own)) if sound else None
+    if not (isinstance(store_id, str) and isinstance(own, str) and isinstance(seq, int) and _SHA256.match(own)):
+        return None
+    return Anchored(store_id, seq, own) if 0 <= seq < _TOO_MANY else None

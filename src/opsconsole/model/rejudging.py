@@ -40,14 +40,14 @@ def _item(before: RunState, name: str, definition_hash: str) -> Item | None:
 def _entry_fault(before: RunState, item: Item | None, value: Value, told: Judgement) -> str:
     if item is None or item.entry is None or value is None:
         return ""
-    reading = Reading()
+    readings = [Reading()]
     if item.measured:
+        # Somebody may have measured again while the entry was typed: any reading of the item may have been seen.
         state = before.items.get(item.id)
-        latest = state.latest.get("") if state is not None else None
-        if latest is None or latest.body.reading is None:
-            return ""
-        reading = latest.body.reading
-    return _differing(item, told, judge_entry(item, reading, value))
+        attempts = state.attempts if state is not None else []
+        readings = [each.body.reading for each in reversed(attempts) if each.body.reading is not None]
+    faults = [_differing(item, told, judge_entry(item, reading, value)) for reading in readings]
+    return faults[0] if all(faults) and faults else ""
 
 
 def _differing(item: Item, told: Judgement, own: Judgement) -> str:

@@ -3,9 +3,11 @@
 import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from time import monotonic
 from typing import Any, ClassVar, ParamSpec, Protocol, cast, runtime_checkable
 
 from textual.app import ComposeResult
+from textual.message import Message as TextualMessage
 from textual.screen import Screen
 
 from opsconsole.contracts.store import StoreError
@@ -87,6 +89,8 @@ class ConsoleScreen(Screen[str]):
     AUTO_FOCUS: ClassVar[str | None] = "Rows"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
 
+    _answered_at = 0.0
+
     @property
     def console(self) -> Console:
         """The application."""
@@ -125,9 +129,15 @@ class ConsoleScreen(Screen[str]):
         if not self.is_attached:
             return
         if self.query("#message"):
+            self._answered_at = monotonic()
             self.message.answer(text, style)
         else:
             self.call_after_refresh(self.say, text, style)
+
+    def say_after(self, event: TextualMessage, text: str) -> None:
+        """Say `text`, unless something was answered since `event`, which may come later than the next key."""
+        if event.time > self._answered_at:
+            self.say(text)
 
     def on_screen_resume(self) -> None:
         """Say what must not be missed, whichever screen was in front when it happened."""

@@ -111,14 +111,22 @@ class Message(Widget):
         width = self.size.width
         if width < 1:
             return
-        parts = [each for each in (self._notice, self._answer or self._usual, self._news) if each]
-        said = [piece for part in parts for piece in (*part, Piece("  "))][:-1]
-        pieces = [Piece(clean(each.text.replace("\n", " · ")), each.style) for each in said]
-        lines = list(wrap(pieces, width))[:_MESSAGE_LINES] or [()]
+        rest = _joined(self._answer or self._usual, self._news)
+        lines = list(wrap(_joined(self._notice, rest), width)) or [()]
+        if len(lines) > _MESSAGE_LINES:
+            # A notice of many words leaves room for the answer to the last key.
+            last = list(wrap(rest, width))[: _MESSAGE_LINES - 1 if self._notice else _MESSAGE_LINES]
+            lines = [*list(wrap(_joined(self._notice), width))[: _MESSAGE_LINES - len(last)], *last]
         if len(lines) != len(self._lines):
             self.styles.height = len(lines)
         self._lines = lines
         self.refresh()
+
+
+def _joined(*parts: Pieces) -> Pieces:
+    """Return what the parts say, one after another, in a single line."""
+    said = [piece for part in parts if part for piece in (*part, Piece("  "))][:-1]
+    return tuple(Piece(clean(each.text.replace("\n", " · ")), each.style) for each in said)
 
 
 class Keys(Widget):

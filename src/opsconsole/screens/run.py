@@ -163,9 +163,9 @@ class RunScreen(SharedRun):
     # --- the item under the cursor -----------------------------------------------------------------
 
     @on(RowHighlighted, "#items")
-    def detail_follows(self) -> None:
+    def detail_follows(self, event: RowHighlighted) -> None:
         """Show the detail once the cursor rests: on a slow line moving on must not wait for it."""
-        self.say("")
+        self.say_after(event, "")
         if self._detail is not None:
             self._detail.stop()
         self._detail = self.set_timer(DETAIL_WITHIN, self._show_detail)

@@ -238,7 +238,17 @@ class SigningScreen(ConsoleScreen):
         if self.is_attached:
             self.show_keys()
 
+    def is_signed_after_all(self) -> bool:
+        """Show that what seemed not to be signed is, where that turned out."""
+        found = self._live is not None and self._live.session.signed_after_all()
+        if found:
+            # Later: that the record can be reached again is said first.
+            self.call_later(self._is_signed, ("the answer of the record was lost",))
+        return found
+
     def _not_signed(self, error: OpsconsoleError) -> None:
+        if self.is_signed_after_all():
+            return
         if not self.is_attached:
             self.console.say(f"not signed: {error}", WARNING)
             return

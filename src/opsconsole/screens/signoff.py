@@ -224,6 +224,8 @@ class SignOffScreen(SigningScreen):
         """Show the run anew where it changed while the operator reads, and say what is different."""
         if not self.is_attached or self._shown is None or self._signing is not None:
             return
+        if self.is_signed_after_all():
+            return
         if self.state.head_hash != self._shown.head_hash:
             self.show_difference("changed meanwhile")
         else:
@@ -244,7 +246,7 @@ class SignOffScreen(SigningScreen):
     def spell_out(self, event: RowHighlighted) -> None:
         """Say in full what has no room in its row."""
         row = event.rows.rows[event.index]
-        self.say(row.left[-1].text if width_of(row.left) > event.rows.size.width - GUTTER else "")
+        self.say_after(event, row.left[-1].text if width_of(row.left) > event.rows.size.width - GUTTER else "")
 
     @on(RowSelected, "#hurdles")
     def go_to_hurdle(self, event: RowSelected) -> None:

@@ -24,6 +24,7 @@ from opsconsole.model.encoding import canonical, decoded
 from opsconsole.model.record import sha256_of
 from opsconsole.store.documents import (
     MEASURED,
+    OPENED,
     PRUNED,
     Claim,
     Facts,
@@ -186,6 +187,8 @@ class Walk:
         told = facts_of(row.document)
         if told != row.facts:
             return _differing(row.facts, told)
+        if told.kind != OPENED and told.run not in self._last_of_run:
+            return f"its run, {told.run}, was never opened"
         return self._claim_fault(row, claim_of(row.document)) if told.claims else ""
 
     def _evidence_fault(self, row: Row) -> str:

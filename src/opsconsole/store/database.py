@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from opsconsole.contracts.store import StoreError, StoreUnavailable
+from opsconsole.contracts.store import StoreUnavailable
 from opsconsole.store import files
 from opsconsole.store.connection import connect, make_durable
 from opsconsole.store.durability import Durability

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import psycopg
 
-from opsconsole.contracts.store import StoreError, StoreUnavailable
+from opsconsole.contracts.store import StoreUnavailable
 from opsconsole.store.postgres_connection import BoundedConnection, Connection, Server, Waker
 from opsconsole.store.postgres_faults import (
     connecting_explained,

@@ -18,7 +18,9 @@ from opsconsole.model.events import Via
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.redaction import redacted
 from opsconsole.model.values import formatted
+from opsconsole.wiring.checked import Checked
 from opsconsole.wiring.definitions import Definitions
+from opsconsole.wiring.doctor_signing import signing_findings
 from opsconsole.wiring.secrets import known_secrets
 from opsconsole.wiring.services import PATIENCE
 from opsconsole.wiring.stores import is_made, open_store
@@ -27,19 +29,16 @@ _SKEW = Decimal(5)
 """Seconds by which two clocks may differ before the times in a record mislead."""
 
 
-class Checked(msgspec.Struct, frozen=True):
-    """One thing that was looked at."""
-
-    subject: str
-    outcome: Outcome
-    text: str
-    hint: str = ""
-
-
 def looked_over(config: Config, definitions: Definitions) -> list[Checked]:
     """Return everything that the doctor looks at, in a fixed order."""
     secrets = known_secrets(config, definitions.checklists.values())
-    found = (*_definitions(definitions), *_sources(config.sources), *_record(config), *_host())
+    found = (
+        *_definitions(definitions),
+        *_sources(config.sources),
+        *_record(config),
+        *signing_findings(config),
+        *_host(),
+    )
     return [
         msgspec.structs.replace(each, text=redacted(each.text, secrets), hint=redacted(each.hint, secrets))
         for each in found

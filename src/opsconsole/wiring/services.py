@@ -59,6 +59,8 @@ class Services:
     problems: tuple[str, ...]
     """What is wrong with the configuration or with checklists, a line each."""
     export_directory: Path
+    crash_directory: Path
+    """Where reports of unexpected errors go."""
     signing: Signing
     console: ConsoleSettings
     reread: Callable[[], Definitions] | None = None
@@ -204,6 +206,7 @@ def services(config: Path | None, state: Path | None, via: Via) -> Iterator[Serv
                 notices=outside.notices,
                 problems=(*warnings, *definitions.problems),
                 export_directory=found.exports,
+                crash_directory=found.state / "crashes",
                 signing=signing_of(found, store, outside.kept_at_sign_off, _exported_for_git(found, engine)),
                 console=found.console,
                 outside=outside,

@@ -22,6 +22,11 @@ def verifier_of(config: Config) -> Verifier:
     return _verifier(config)
 
 
+def signer_of(config: Config) -> Signer:
+    """Return what signs with the SSH keys at hand."""
+    return _Signer(config)
+
+
 def signing_of(
     config: Config,
     store: Store,
@@ -30,7 +35,7 @@ def signing_of(
 ) -> Signing:
     """Return what this operator signs with; `anchors` and `export_record` as in `Signing`."""
     authenticator = _Authenticator(config) if config.signing.pam_service else None
-    return Signing(store, _Signer(config), authenticator, anchors, export_record)
+    return Signing(store, signer_of(config), authenticator, anchors, export_record)
 
 
 class _Signer:

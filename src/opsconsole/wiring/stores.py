@@ -1,6 +1,7 @@
 """Opens the record where the configuration says it is, and moves one from a place to another."""
 
 import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,8 +65,11 @@ class Made(msgspec.Struct, frozen=True):
 def made(place: StorePlace, *, lock_timeout: float = PATIENCE) -> Made:
     """Make the record where it is missing, upgrade it where it is old, and see to the rights of its roles.
 
-    Raises StoreError, for one in PostgreSQL also where this role is not its owner.
+    PGUSER counts for more here than what is configured, which names a writer. Raises StoreError, for a record in
+    PostgreSQL also where this role is not its owner.
     """
+    if place.path is None:
+        place = StorePlace(dsn=_as_asked(place.dsn))
     with contextlib.closing(open_store(place, lock_timeout=lock_timeout)) as store:
         missing: tuple[str, ...] = ()
         if place.path is None:
@@ -73,6 +77,16 @@ def made(place: StorePlace, *, lock_timeout: float = PATIENCE) -> Made:
 
             missing = granted(place.dsn, lock_timeout=lock_timeout)
         return Made(store.location, store.store_id, store.head().seq, missing)
+
+
+def _as_asked(dsn: str) -> str:
+    """Return a connection string with PGUSER in the place of its own user, or of its service's."""
+    from psycopg.conninfo import make_conninfo
+
+    from opsconsole.store.postgres_connection import Server
+
+    user = os.environ.get("PGUSER", "")
+    return make_conninfo(**{**Server.of(dsn).parameters, "user": user}) if user else dsn
 
 
 def roles_sql(place: StorePlace) -> str:
