@@ -21,7 +21,7 @@ from opsconsole.wiring.definitions import OFFERED, Definitions, shipped_checklis
 from opsconsole.wiring.kinds import probe_kinds
 from opsconsole.wiring.secrets import known_secrets
 from opsconsole.wiring.services import Services, engine_of
-from opsconsole.wiring.signing import signing_of
+from opsconsole.wiring.signing import signing_of, verifier_of
 
 DEMO_SKIPS = frozenset(
     (kind, reason)
@@ -94,6 +94,7 @@ def demo_services(config: Path | None, state: Path | None, fault: Fault | None, 
                 crash_directory=directory / "crashes",
                 signing=signing_of(found, store),
                 console=found.console,
+                verifier=partial(verifier_of, found),
                 redact=partial(redacted, known=secrets),
             )
         finally:
