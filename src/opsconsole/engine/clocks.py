@@ -1,7 +1,5 @@
 """What the kernel knows of its own clock."""
 
-import ctypes
-
 from opsconsole.model.events import Clock
 
 _TIME_ERROR = 5
@@ -13,6 +11,8 @@ _TIMEX_BYTES = 512
 
 def clock_state() -> Clock:
     """Return whether something keeps this host's clock right, by adjtimex(2), which any account may ask."""
+    import ctypes  # only a sign-off asks
+
     try:
         libc = ctypes.CDLL(None, use_errno=True)
         buffer = ctypes.create_string_buffer(_TIMEX_BYTES)
