@@ -22,6 +22,7 @@ from opsconsole.model.judging import judge
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Problem, Reading
 from opsconsole.model.values import Moment, Number, Unit, Value
+from support.needs import missing
 from support.systemd import context
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -203,7 +204,7 @@ asyncio.run(main())
 def test_a_dead_mount_holds_up_nothing(tmp_path: Path) -> None:
     """A file system that never answers is named in time, costs one thread, and does not keep the program."""
     if os.geteuid() != 0 or not os.access("/dev/fuse", os.W_OK):
-        pytest.skip("only root can mount a file system that never answers")
+        missing("NOT ROOT: only root can mount a file system that never answers.")
     began = time.monotonic()
     said = subprocess.run(
         ["unshare", "-m", "--propagation", "private", sys.executable, "-c", HANGING, str(tmp_path)],

@@ -22,6 +22,7 @@ from opsconsole.signing.keys import PublicKey
 from opsconsole.signing.sshsig import armored
 from opsconsole.signing.verifying import OpenSshVerifier
 from opsconsole.signing.wire import Reader, packed
+from support.needs import missing
 from support.ssh import Key, certified, fake_keygen, make_key, ran, security_key, signed, signer_line, until
 
 NOW = dt.datetime(2026, 11, 21, 14, 0, tzinfo=dt.UTC)
@@ -336,7 +337,7 @@ def in_a_writable_directory(path: Path) -> None:
 def owned_by_another(path: Path) -> None:
     """Give it to another account."""
     if os.geteuid() != 0:
-        pytest.skip("only root can give a file away")
+        missing("NOT ROOT: only root can give a file away.")
     os.chown(path, 12345, 0)
 
 
@@ -349,7 +350,7 @@ def test_files_that_others_can_change_are_refused(
 ) -> None:
     """ssh-keygen takes them; whoever can write there could make themselves anybody."""
     if harm is writable_for_a_group and os.geteuid() != 0:
-        pytest.skip("an ordinary user's own group is nobody else's")
+        missing("NOT ROOT: an ordinary user's own group is nobody else's.")
     place = tmp_path / "etc"
     place.mkdir()
     verifier = world.elsewhere(place, revoked=b"")

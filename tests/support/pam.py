@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
+from support.needs import missing
 
 _SERVICES = Path("/etc/pam.d")
 
@@ -24,10 +24,7 @@ class Account:
 
 
 def _refuse(why: str) -> None:
-    message = f"NO PAM: {why}. No password was ever judged."
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
+    missing(f"NO PAM: {why}. No password was ever judged.")
 
 
 def _ran(*argv: str, stdin: str = "") -> None:

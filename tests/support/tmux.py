@@ -1,6 +1,5 @@
 """A tmux server of a test's own, and what an operator does with it: keys, and looking at the screen."""
 
-import os
 import shlex
 import shutil
 import subprocess
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from support.needs import missing
 
 WAIT = 60.0
 """Seconds that anything may take to show; machines that run tests are slow."""
@@ -68,9 +67,7 @@ class Tmux:
 def tmux_server() -> Iterator[Tmux]:
     """Give a server with a socket of its own, and end it and what runs in it."""
     if shutil.which("tmux") is None:
-        if os.environ.get("CI"):
-            pytest.fail("tmux is not installed, and CI must have it")
-        pytest.skip("TMUX IS NOT INSTALLED: the console was not driven in it")
+        missing("TMUX IS NOT INSTALLED: the console was not driven in it.")
     directory = Path(tempfile.mkdtemp(prefix="opsconsole-tmux-"))  # a socket's path must be short
     tmux = Tmux(directory / "s")
     try:

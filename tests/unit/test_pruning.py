@@ -15,6 +15,7 @@ from opsconsole.model.events import Event, Meaning, Measured, Noted, Pruned, Sto
 from opsconsole.model.runs import fold
 from opsconsole.store.sqlite import SqliteStore
 from support.events import event, measurement, note, opening, sign_off
+from support.needs import missing
 from support.runs import CHECKLIST, MORNING, OPERATOR
 
 DAY = dt.timedelta(days=1)
@@ -349,7 +350,7 @@ def test_no_directory_is_no_exports(store: Store, tmp_path: Path) -> None:
 def test_others_files_stay(store: Store, exports: Path) -> None:
     """Of a shared directory only one's own logs are removed."""
     if os.geteuid():
-        pytest.skip("only root can give a file to somebody else")
+        missing("NOT ROOT: only root can give a file to somebody else.")
     path = logged(exports, store, measured(store, OLD))
     os.chown(path, 65534, 65534)
     plan, _ = carried_out(pruning(store, exports), evidence_days=0)
