@@ -102,7 +102,7 @@ def _opens(engine: Engine, checklist: Checklist) -> Callable[[], int]:
 
     def work() -> int:
         keys = engine.store.runs(checklist.id, limit=FIRST)
-        rows = history_rows(keys, {}, checklist)
+        rows = history_rows(keys, {}, checklist, engine.zone_of(checklist))
         near = summaries(engine, keys[:AHEAD])
         shown = [history_row(RunKey.parse(each.run), each) for each in near]
         return len(rows) and len(shown)
@@ -111,7 +111,7 @@ def _opens(engine: Engine, checklist: Checklist) -> Callable[[], int]:
 
 
 def _lists(engine: Engine, checklist: Checklist) -> Callable[[], int]:
-    return lambda: len(history_rows(engine.store.runs(checklist.id), {}, checklist))
+    return lambda: len(history_rows(engine.store.runs(checklist.id), {}, checklist, engine.zone_of(checklist)))
 
 
 def _latest(engine: Engine) -> Callable[[], int]:

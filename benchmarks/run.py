@@ -1,7 +1,7 @@
 """Measures opsconsole beside its peers and prints ratios; `--write` puts the tables into docs/benchmarks.md.
 
     python benchmarks/run.py [--write] [--rounds N] [morning] [distance] [paint] [traffic] [where]
-                             [appends] [verifying] [past] [signing]
+                             [appends] [verifying] [past] [qualification] [signing]
 
 Absolute times mean little on a machine that others use too: what counts is the ratio of two commands that ran in
 turns, and its spread.
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from benchmarks.tables import Table
     from benchmarks.workshop import Workshop
 
-NAMES = ("morning", "distance", "paint", "traffic", "where", "appends", "verifying", "past", "signing")
+NAMES = (
+    *("morning", "distance", "paint", "traffic", "where", "appends", "verifying", "past", "qualification"),
+    "signing",
+)
 
 
 def main() -> int:

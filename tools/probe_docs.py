@@ -3,11 +3,13 @@
 import ast
 import inspect
 import textwrap
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
+from opsconsole.checks._statements import PARAMETERS
 from opsconsole.contracts.probe import ProbeKind
 from opsconsole.model.encoding import dec_hook
 from opsconsole.model.values import Duration, Unit
@@ -42,7 +44,13 @@ def field_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
 
 def type_name(kind: Any) -> str:
     """Return a type in the words of a checklist's author."""
-    names = {str: "text", int: "whole number", bool: "true or false", Duration: "duration, `10 s`"}
+    names = {
+        str: "text",
+        int: "whole number",
+        Decimal: "number",
+        bool: "true or false",
+        Duration: "duration, `10 s`",
+    }
     if kind in names:
         return names[kind]
     arguments = [each for each in get_args(kind) if each not in {type(None), ...}]
@@ -111,6 +119,11 @@ def section(kind: ProbeKind) -> str:
         said = docs.get(field.name, "").replace("|", "\\|")
         lines.append(f"| `{field.encode_name}` | {said} | {type_name(field.type)} | {default_text(field)} |")
     lines += subject_rows(kind)
+    if kind.name == "history":
+        lines += ["", "What each of them is: [Looking back](checklists.md#looking-back)."]
+    if kind.name == "sql":
+        lines += ["", "| parameter of a query | type | is |", "|---|---|---|"]
+        lines += [f"| `:{name}` | {each.type} | {each.meaning} |" for name, each in PARAMETERS.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -123,7 +136,8 @@ def page() -> str:
 EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "command": {"": {"argv": ["true"]}},
     "disk": {"one file system": {}, "all of them": {"all": True}},
-    "journal": {"": {}},
+    "history": {"with `subject` and `limit`": {"item": "disk", "subject": "used", "limit": "90%"}},
+    "journal": {"messages": {}, "events": {"unit": "backup.service", "events": True}},
     "sql": {"": {"source": "inventory", "query": "select 1"}},
     "timer": {"": {"unit": "backup.timer"}},
     "unit": {"one unit": {"unit": "backup.service"}, "failed units": {"state": "failed"}},

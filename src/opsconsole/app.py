@@ -1,7 +1,6 @@
 """The console's application: it owns the open runs and what works in the background; screens only show them."""
 
 import asyncio
-import datetime as dt
 import signal
 from collections.abc import Callable, Collection, Coroutine
 from functools import partial
@@ -14,7 +13,7 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from opsconsole.engine.recorder import NotSaved
-from opsconsole.model.calendar import period_named
+from opsconsole.model.calendar import Period
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.runs import RunState
@@ -112,17 +111,17 @@ class ConsoleApp(KeepingUpApp):
         more = f"; the details are in {path}" if path is not None else ""
         self.say(self._redact(f"Unexpected error while {doing}: {summary(error)}{more}"), ERROR)
 
-    def open_run(self, checklist: Checklist, date: dt.date | None = None, *, measure: bool = True) -> None:
-        """Open or resume a run, the present one without a `date`, show it, and measure what was not yet."""
-        self.start_first("opening the run", self._opened, checklist, date, measure=measure)
+    def open_run(self, checklist: Checklist, when: Period | None = None, *, measure: bool = True) -> None:
+        """Open or resume a run, the present one without a period, show it, and measure what was not yet."""
+        self.start_first("opening the run", self._opened, checklist, when, measure=measure)
 
-    async def _opened(self, checklist: Checklist, date: dt.date | None, *, measure: bool) -> None:
+    async def _opened(self, checklist: Checklist, when: Period | None, *, measure: bool) -> None:
         from opsconsole.screens.run import RunScreen
 
         self.say(f"opening {checklist.title} …")
         try:
             current = await asyncio.to_thread(self.services.current, checklist.id)
-            live = await self.runs.open(current, date)
+            live = await self.runs.open(current, when)
         except OpsconsoleError as error:
             self.say(f"it cannot be opened: {error}{f'; {error.hint}' if error.hint else ''}", ERROR)
             return
@@ -160,6 +159,39 @@ class ConsoleApp(KeepingUpApp):
 
         self.push_screen(HistoryScreen(checklist))
 
+    def show_calendar(self, checklist: Checklist) -> None:
+        """Show how the runs of a checklist went as a calendar."""
+        from opsconsole.screens.heatmap import CalendarScreen
+
+        self.push_screen(CalendarScreen(checklist))
+
+    def show_qualifications(self, checklist: str = "") -> None:
+        """Show the qualification that a checklist belongs to; a list to choose from where that is not one alone."""
+        from opsconsole.screens.palette import Entry, PaletteScreen
+
+        known = self.services.qualifications
+        named = [name for name, each in known.items() if checklist in {each.checklist, each.review}]
+        offered = named or list(known)
+        if not offered:
+            self.say("no qualification is configured: `qualifications` in the configuration names them", WARNING)
+        elif len(offered) == 1:
+            self._show_qualification(offered[0])
+        else:
+            entries = [Entry(name, known[name].title, name) for name in offered]
+            self.push_screen(PaletteScreen("Qualifications", entries), self._show_qualification)
+
+    def _show_qualification(self, name: str | None) -> None:
+        from opsconsole.screens.qualification import QualificationScreen
+
+        if name:
+            self.push_screen(QualificationScreen(self.services.qualifications[name]))
+
+    def show_actions(self) -> None:
+        """Show everything that is to be done, of all checklists."""
+        from opsconsole.screens.actions import ActionsScreen
+
+        self.push_screen(ActionsScreen())
+
     def show_runbook(self, checklist: str, name: str) -> None:
         """Show a runbook of a checklist."""
         from opsconsole.screens.reader import ReaderScreen, markdown_paragraphs
@@ -191,15 +223,13 @@ class ConsoleApp(KeepingUpApp):
     def _open_named(self, name: str) -> None:
         wanted, _, key = name.partition("@")
         checklist = self.services.checklists.get(wanted)
-        period = period_named(key, checklist.cadence) if checklist is not None and key else None
+        period = self.services.engine.period_named(checklist, key) if checklist is not None and key else None
         if checklist is None:
             self.say(f"there is no checklist '{wanted}'", WARNING)
         elif key and period is None:
             self.say(f"'{key}' names no {checklist.cadence} period", WARNING)
-        elif period is None or name == self.services.engine.key_of(checklist).id:
-            self.open_run(checklist)
         else:
-            self.open_run(checklist, period.start)
+            self.open_run(checklist, period)
 
     # --- keys --------------------------------------------------------------------------------------
 

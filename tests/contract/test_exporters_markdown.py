@@ -22,7 +22,8 @@ from support.states import HOSTILE_LINES, OPERATOR, QBR, SECOND, STATES, Telling
 
 _STRONG = re.compile(
     rf"(?:{'|'.join(Outcome)})(?:, near the limit)?|Not signed\."
-    r"|(?:Performed|Reviewed|Approved|Amended): (?:PASS|FAIL|OPEN)|Amended(?: after the sign-off)?"
+    r"|(?:Performed|Reviewed|Amended): (?:PASS|FAIL|OPEN|MISSED)|(?:Approved|Refused): qbr-9day"
+    r"|Missed|Amended(?: after the sign-off)?"
     r"|The checklist was edited while this run was open|Removed because of its age"
 )
 
@@ -46,17 +47,21 @@ def expected_headings(report: Report) -> list[tuple[int, str]]:
     state = report.state
     times = state.times
     when = "Saturday 2026-11-21"
+    if times.period.key.endswith("Z"):
+        when += ", 06:00 to 12:00 CST"
     if times.period.start != times.period.end:
         when = f"{times.period.key}, Monday {times.period.start} to Sunday {times.period.end}"
-    found = [(1, _title(f"{state.definition.title}, {when}")), (2, "Overview")]
-    for section, items in groupby(state.items.values(), key=lambda each: each.section):
+    found = [(1, _title(f"{state.definition.title}, {when}")), *([] if state.missed else [(2, "Overview")])]
+    for section, items in groupby(() if state.missed else state.items.values(), key=lambda each: each.section):
         found += [(2, _title(section)), *_item_headings(list(items))]
-    if state.definition.fields:
+    if state.definition.fields and not state.missed:
         found += [(2, "Sheet"), *((3, _title(field.title)) for field in state.definition.fields)]
     if state.notes:
-        found.append((2, "Notes on the run"))
+        found.append((2, "Why it was missed" if state.missed else "Notes on the run"))
     if state.retired:
         found += [(2, "Items that an edit of the checklist removed"), *_item_headings(list(state.retired.values()))]
+    if state.actions:
+        found.append((2, "Action items"))
     if state.amendments:
         found.append((2, "Amendments"))
     return [*found, (2, "Sign-off"), (2, "Trail"), (2, "Record")]
@@ -81,7 +86,10 @@ def written_of(report: Report) -> list[str]:
     for field in state.definition.fields:
         found += [state.fields[field.id].text] if field.id in state.fields else []
         found += amended_of([each for each in state.amendments if each.amendment.field == field.id])
-    return [*found, *(note.text for note in state.notes)]
+    found += [note.text for note in state.notes]
+    for action in state.actions.values():
+        found += [action.raised.text, *(each.body.text for each in action.steps if each.body.text)]
+    return found
 
 
 def amended_of(amendments: list[Corrected]) -> list[str]:
@@ -114,9 +122,11 @@ def assert_shape(report: Report, found: Parsed) -> None:
     quotes = [one_line(line) for quote in found.quotes for line in quote.split("\n") if one_line(line)]
     lines = [one_line(line) for each in written_of(report) for line in visible_lines(each) if one_line(line)]
     assert quotes == lines
-    cover, overview, *_, trail = found.tables
+    cover, *others, trail = found.tables
     assert cover[0] == ["Run", report.state.run]
-    assert [row[1] for row in overview[1:]] == [one_line(each.item.title) for each in report.state.items.values()]
+    if not report.state.missed:
+        titles = [one_line(each.item.title) for each in report.state.items.values()]
+        assert [row[1] for row in others[0][1:]] == titles
     done = [each for each in report.events if not isinstance(each.event.body, Measured)]
     assert [row[0] for row in trail[1:]] == [str(each.seq) for each in done]
     assert all({len(row) for row in each} == {len(each[0])} for each in found.tables)

@@ -143,6 +143,7 @@ async def test_a_run_belongs_to_its_day_whatever_its_length(
         assert session.state.run == f"morning@{date}"
         where = today(desk.engine(), checklist())
         assert (where.run, where.standing) == (f"morning@{date}", Standing.SIGNED)
+        assert where.times is not None
         due = where.times.due_at.astimezone(CHICAGO)
         assert (due.date().isoformat(), due.hour) == (date, 8)
         await session.aclose()

@@ -55,6 +55,7 @@ def _stored(place: Installation, run: str) -> RunState | None:
 
 def _killed(place: Installation, day: dt.date, dice: random.Random) -> tuple[set[str], set[str]]:
     """Work on the run of `day` until the console is killed; return what it had shown as ticked and as noted."""
+    place.then("by-hand", day)
     argv = place.arguments("run", "by-hand", "--date", day.isoformat())
     with Pty(argv, cols=140, rows=40, env=place.environment(), cwd=place.directory) as pty:
         pty.wait_for(f"Look at {ITEMS - 1:02}")

@@ -1,7 +1,9 @@
 """Two people who sign off the same run at the same moment."""
 
 import asyncio
+import datetime as dt
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,7 +39,9 @@ async def test_of_two_who_sign_at_once_one_does(stores: Stores, tmp_path: Path, 
     for number in range(ROUNDS):
         day = today.replace(year=today.year - 1 - number, day=1)
         with tally.one():
-            sessions = [await engine.open(MORNING, day) for engine in engines]
+            for engine in engines:
+                engine.clock = partial(dt.datetime, day.year, day.month, day.day, 12, tzinfo=dt.UTC)
+            sessions = [await engine.open(MORNING) for engine in engines]
             await sessions[0].tick("look")
             for session in sessions:
                 await session.refresh()

@@ -100,6 +100,8 @@ def test_a_killed_tmux_takes_nothing_along(place: Installation, tally: Tally) ->
     """kill -9 of tmux, so that the terminal is gone under the console: what was shown is there in the next one."""
     for number in range(ROUNDS):
         day = TODAY - dt.timedelta(days=number)
+        if number:
+            place.then("by-hand", day)
         with tally.one():
             with tmux_server() as tmux:
                 _opened(tmux, place, day)

@@ -203,9 +203,10 @@ def test_runs_are_resumed_and_recorded(place: Installation) -> None:
 
 def test_date(place: Installation) -> None:
     """A run of an earlier business date is a run of its own, and can be named."""
-    place.run("run", "morning", "--headless", "--quiet", "--date", "2026-11-02")
+    place.then("morning", "2026-11-02")
     assert only_run(place) == "morning@2026-11-02"
     assert place.run("run", "morning@2026-11-02", "--headless", "--quiet").code == 0
+    assert place.run("run", "morning", "--headless", "--quiet", "--date", "2026-11-02").code == 0
     assert len(place.run("history").out.splitlines()) == 2
 
 

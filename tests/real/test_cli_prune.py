@@ -42,7 +42,7 @@ def place(tmp_path: Path) -> Installation:
     made = installed(tmp_path, NO_JOURNAL, morning=CHECKLIST)
     logs = made.state / "day-logs"
     for day in (OLD, SIGNED):
-        assert made.run("run", "morning", "--headless", "--quiet", "--date", day).code == 0
+        made.then("morning", day)
     assert made.run("sign", f"morning@{SIGNED}", "--yes").code == 0
     logs.mkdir()
     for day in (OLD, SIGNED):
@@ -222,7 +222,7 @@ def test_a_shared_record_is_pruned_by_the_role_that_may(tmp_path: Path, postgres
 
     use(WRITER)
     for day in (OLD, SIGNED):
-        assert place.run("run", "morning", "--headless", "--quiet", "--date", day).code == 0
+        place.then("morning", day)
     assert place.run("sign", f"morning@{SIGNED}", "--yes").code == 0
     before = counted()
     done = place.run("prune", "--evidence", "30")

@@ -36,9 +36,9 @@ def environment(place: Installation, account: str = "home") -> dict[str, str]:
     return place.environment(XDG_STATE_HOME=str(place.directory / account))
 
 
-def measured(place: Installation, *date: str) -> None:
-    """Measure the run of a day."""
-    done = place.run("run", "morning", "--headless", "--quiet", *date, env=environment(place))
+def measured(place: Installation) -> None:
+    """Measure the run of today."""
+    done = place.run("run", "morning", "--headless", "--quiet", env=environment(place))
     assert done.code == 0
     assert "ALARM" not in done.err
 
@@ -64,7 +64,7 @@ def database(place: Installation) -> Path:
 def test_a_record_that_holds(place: Installation) -> None:
     """Cron is told 0 and stays silent; a person sees who signed, with which key, and which anchors were asked."""
     signed(place)
-    measured(place, "--date", "2026-11-02")
+    place.then("morning", "2026-11-02")
     code, out, err = verify(place, "--all")
     assert (code, err) == (0, "")
     assert re.search(r"^morning@\S+  verified  PASS, last event 3 [0-9a-f]{64}$", out, re.MULTILINE)

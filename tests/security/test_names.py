@@ -8,6 +8,7 @@ import re
 import subprocess
 import time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given
@@ -19,7 +20,8 @@ from opsconsole.config.limits import an_id
 from opsconsole.contracts.store import RunKey
 from opsconsole.export.files import OutputRefused, file_name
 from opsconsole.model.calendar import period_named
-from opsconsole.model.checklists import ID, Cadence
+from opsconsole.model.checklists import ID, Cadence, Checklist, Due
+from opsconsole.model.values import Duration
 from opsconsole.wiring.kinds import probe_kinds
 from support.command import MANUAL, Installation, installed
 from support.hostile import hostile_text
@@ -146,7 +148,8 @@ def test_a_file_name_is_made_of_names_only(text: str, period: str) -> None:
 @example("\u0662\u0660\u0662\u0666-11-21", Cadence.DAILY)
 def test_a_period_is_named_in_one_way_only(text: str, cadence: Cadence) -> None:
     """Two spellings of one day would be two runs."""
-    found = period_named(text, cadence)
+    definition = Checklist(id="morning", title="Morning", cadence=cadence, due=Due(every=Duration.parse("1 h")))
+    found = period_named(text, definition, ZoneInfo("UTC"))
     assert found is None or (found.key == text and RunKey("morning", text).id == f"morning@{text}")
 
 

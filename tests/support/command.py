@@ -1,11 +1,17 @@
 """The installed command, run as an operator or cron runs it."""
 
+import asyncio
+import datetime as dt
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from opsconsole.engine.engine import opened
+from opsconsole.model.events import Via
+from opsconsole.wiring.services import services
 
 OPSCONSOLE = (sys.executable, "-m", "opsconsole")
 """The start of the command line."""
@@ -70,6 +76,19 @@ class Installation:
         """Return a plain environment without the tester's own settings."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_STATE_HOME") if name in os.environ}
         return {**kept, "LANG": "C.UTF-8", **more}
+
+    def then(self, name: str, day: dt.date | str, *, measured: bool = True) -> None:
+        """Open the run of a past day, and measure it, as the program did on that day at noon."""
+        moment = dt.datetime.combine(dt.date.fromisoformat(str(day)), dt.time(12), dt.UTC)
+
+        async def work() -> None:
+            async with opened(parts.engine, parts.checklist(name)) as session:
+                if measured:
+                    await parts.engine.measure(session)
+
+        with services(self.config, self.state, Via.HEADLESS) as parts:
+            parts.engine.clock = lambda: moment
+            asyncio.run(work())
 
     def run(self, *words: str, env: Mapping[str, str] | None = None) -> Done:
         """Run a command to its end."""

@@ -15,7 +15,7 @@ from opsconsole.config.settings import ConsoleSettings
 from opsconsole.contracts.anchor import AnchorError, Kept, Noted
 from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKind
 from opsconsole.contracts.signer import Candidate, KeyPlace, SigningError
-from opsconsole.contracts.store import Head, Presence, StoreUnavailable
+from opsconsole.contracts.store import Head, Link, Presence, StoreUnavailable
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.signing import Signing
 from opsconsole.model.checklists import (
@@ -25,7 +25,6 @@ from opsconsole.model.checklists import (
     Escalation,
     Field,
     Item,
-    Qualification,
     Required,
     Section,
 )
@@ -43,6 +42,13 @@ from opsconsole.wiring.services import Services
 
 NOW = dt.datetime(2026, 11, 21, 14, 12, 3, tzinfo=dt.UTC)
 """08:12:03 on a Saturday morning in Chicago."""
+
+
+def on(day: dt.date) -> dt.datetime:
+    """Return the same time on another day."""
+    return dt.datetime.combine(day, NOW.timetz())
+
+
 OPERATOR = Actor("operator", "Day Operator", "ops01", Via.CONSOLE)
 CRON = Actor("cron", "", "ops01", Via.HEADLESS)
 JANES = Actor("jane", "Jane Roe", "ops02", Via.CONSOLE)
@@ -68,7 +74,6 @@ QBR = Checklist(
     title="QBR daily monitoring",
     help="Did last night's collection run, and is what it collected complete?",
     due=Due(at="08:00", timezone="America/Chicago"),
-    qualification=Qualification(9),
     sections=(
         Section(
             "Collection",
@@ -245,6 +250,11 @@ class FaultyStore:
         self.refuse()
         return self.inner.events(run, after=after)
 
+    def links(self, run: str = "", *, after: int = 0, evidence: bool = False) -> Iterator[Link]:
+        """Refuse, or pass on."""
+        self.refuse()
+        return self.inner.links(run, after=after, evidence=evidence)
+
     def head(self) -> Head:
         """Refuse, or pass on."""
         self.refuse()
@@ -409,15 +419,17 @@ class Morning:
             "# The collection failed\n\n1. Look at the service:\n", "utf-8"
         )
 
-    def engine(self, actor: Actor = OPERATOR) -> Engine:
-        """Return an engine, as another process would have it where it is not the console's."""
+    def engine(self, actor: Actor = OPERATOR, at: dt.datetime | None = None) -> Engine:
+        """Return an engine, as another process would have it; `at` is when, for one of another day."""
         return Engine(
             self.store,  # type: ignore[arg-type]
             {"told": self.told.kind()},
             Environment(),
             actor,
             self.directory / "state",
-            clock=lambda: self.now,
+            clock=lambda: at or self.now,
+            checklists={each.id: each for each in self.checklists},
+            qualifications={each.id: each for each in self.options.get("qualifications", ())},
         )
 
     def services(self) -> Services:

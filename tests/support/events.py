@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from opsconsole.contracts.store import Head, RunKey, Store
-from opsconsole.model.calendar import times_of
+from opsconsole.model.calendar import period_of, times_of
 from opsconsole.model.encoding import definition_hash
 from opsconsole.model.events import (
     Actor,
@@ -41,7 +41,7 @@ def event(body: Body, run: str = RUN, *, at: dt.datetime = MORNING, actor: Actor
 def opening(date: dt.date = TODAY, checklist: str = CHECKLIST.id) -> Event:
     """Return what opens the run of a day."""
     definition = msgspec.structs.replace(CHECKLIST, id=checklist)
-    times = times_of(definition, date, ZoneInfo("America/Chicago"))
+    times = times_of(definition, period_of(date, definition.cadence), ZoneInfo("America/Chicago"), date)
     body = Opened(times=times, definition=definition, definition_hash=definition_hash(definition), version="0.1.0")
     return event(body, RunKey(checklist, times.period.key).id, actor=NIGHT_JOB)
 

@@ -5,7 +5,7 @@ import hashlib
 from zoneinfo import ZoneInfo
 
 from opsconsole.contracts.store import RunKey
-from opsconsole.model.calendar import times_of
+from opsconsole.model.calendar import period_of, times_of
 from opsconsole.model.checklists import Checklist, Entry, Field, Item, Required, Section
 from opsconsole.model.conditions import parse_condition
 from opsconsole.model.encoding import canonical, definition_hash
@@ -53,7 +53,7 @@ class Chain:
 
     def __init__(self, checklist: Checklist = CHECKLIST, date: dt.date = MORNING.date()) -> None:
         self.events: list[Stored] = []
-        times = times_of(checklist, date, ZoneInfo("America/Chicago"))
+        times = times_of(checklist, period_of(date, checklist.cadence), ZoneInfo("America/Chicago"), date)
         self.run = RunKey(checklist.id, times.period.key).id
         self.add(
             Opened(

@@ -21,13 +21,13 @@ from opsconsole.model.checklists import (
     Entry,
     Field,
     Item,
-    Qualification,
     Section,
     SignOffPolicy,
 )
 from opsconsole.model.conditions import parse_condition
 from opsconsole.model.events import Actor, Meaning, Signature, Via
 from opsconsole.model.people import Person, Role
+from opsconsole.model.qualifications import Qualification
 from opsconsole.model.tiers import Tier
 from opsconsole.store.sqlite import SqliteStore
 
@@ -50,10 +50,10 @@ CHECKLIST = Checklist(
     id="morning",
     title="Morning",
     due=Due(timezone="UTC"),
-    qualification=Qualification(9),
     sections=(Section("All", (TICKETS, LOOK)),),
     fields=(Field("notes", "Notes"), Field("issues", "Issues found")),
 )
+QUALIFICATION = Qualification(id="nine", title="Nine mornings", checklist=CHECKLIST.id, days=9)
 
 
 def asking_for(tier: Tier) -> Checklist:
@@ -161,7 +161,16 @@ class Place:
 
     def engine(self, actor: Actor = JANE) -> Engine:
         """Return an engine as a process of `actor` has it."""
-        return Engine(self.store, {}, Environment(), actor, self.directory / actor.login, clock=self.clock)
+        return Engine(
+            self.store,
+            {},
+            Environment(),
+            actor,
+            self.directory / actor.login,
+            clock=self.clock,
+            checklists={CHECKLIST.id: CHECKLIST},
+            qualifications={QUALIFICATION.id: QUALIFICATION},
+        )
 
     @asynccontextmanager
     async def session(

@@ -10,7 +10,7 @@ import msgspec
 
 from opsconsole.contracts.exporter import Report
 from opsconsole.contracts.store import Head
-from opsconsole.model.calendar import times_of
+from opsconsole.model.calendar import Period, period_at, period_of, times_of, window_between
 from opsconsole.model.checklists import (
     Cadence,
     Checklist,
@@ -19,7 +19,6 @@ from opsconsole.model.checklists import (
     Escalation,
     Field,
     Item,
-    Qualification,
     Required,
     Retry,
     Schedule,
@@ -28,20 +27,25 @@ from opsconsole.model.checklists import (
 from opsconsole.model.conditions import parse_condition
 from opsconsole.model.encoding import definition_hash
 from opsconsole.model.events import (
+    ActionState,
     Actor,
     Amended,
     Amendment,
     AmendmentKind,
+    Approval,
+    ApprovedDay,
     Body,
     Clock,
     Entered,
     Event,
     Filled,
+    Handled,
     Meaning,
     Measured,
     Noted,
     Opened,
     Pruned,
+    Raised,
     Redefined,
     Restored,
     Signature,
@@ -57,12 +61,12 @@ from opsconsole.model.judging import judge
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.people import Person, Role
 from opsconsole.model.qualifications import DayOfMonitoring
-from opsconsole.model.readings import Evidence, Finding, Judgement, Level, Problem, Reading, Verdict
+from opsconsole.model.readings import Evidence, Finding, Judgement, Level, Past, Problem, Reading, Verdict
 from opsconsole.model.record import sha256_of
 from opsconsole.model.runs import RunState, fold
 from opsconsole.model.signoff import statement_of
 from opsconsole.model.tiers import Tier
-from opsconsole.model.values import Moment, Number, Unit, Value, number
+from opsconsole.model.values import Duration, Moment, Number, Unit, Value, number
 
 DATE = dt.date(2026, 11, 21)
 ZONE = "America/Chicago"
@@ -86,14 +90,13 @@ def item(name: str, title: str, *require: str, target: tuple[str, ...] = (), **m
 
 
 def checklist(*sections: Section, **more: object) -> Checklist:
-    """Return a daily checklist with a schedule, a qualification of nine days and a sheet of three fields."""
+    """Return a daily checklist with a schedule and a sheet of three fields."""
     plain = Checklist(
         id="qbr-daily",
         title="QBR daily monitoring",
         system="qbr",
         due=Due(at="08:00", timezone=ZONE),
         schedule=Schedule(at="02:00"),
-        qualification=Qualification(9),
         sections=sections,
         fields=(
             Field("notes", "Notes"),
@@ -107,22 +110,33 @@ def checklist(*sections: Section, **more: object) -> Checklist:
 class Telling:
     """One run as it is told: set the clock with `at`, the person with `by`, and add what happens."""
 
-    def __init__(self, definition: Checklist, date: dt.date = DATE, *, actor: Actor = CRON) -> None:
+    def __init__(
+        self, definition: Checklist, date: dt.date = DATE, *, actor: Actor = CRON, missed_at: str = ""
+    ) -> None:
+        """`missed_at` is the instant after its period at which somebody opens it, in UTC."""
         self.zone = ZoneInfo(definition.due.timezone)
-        self.times = times_of(definition, date, self.zone)
+        self.times = times_of(definition, self._period(definition, date), self.zone, date)
         self.definition = definition
         self.run = f"{definition.id}@{self.times.period.key}"
         self.events: list[Stored] = []
         self.actor = actor
         self.clock = dt.datetime.combine(date, dt.time(7, 55, 0), tzinfo=self.zone).astimezone(dt.UTC)
+        if missed_at:
+            self.clock = dt.datetime.fromisoformat(missed_at)
         self.add(
             Opened(
                 times=self.times,
                 definition=definition,
                 definition_hash=definition_hash(definition),
                 version=VERSION,
+                missed=bool(missed_at),
             )
         )
+
+    def _period(self, definition: Checklist, date: dt.date) -> Period:
+        if definition.cadence is not Cadence.INTERVAL:
+            return period_of(date, definition.cadence)
+        return period_at(definition, dt.datetime.combine(date, dt.time(7, 55), self.zone), self.zone)
 
     def at(self, local: str, date: dt.date = DATE) -> "Telling":
         """Set the clock to a local time of day, `HH:MM:SS`."""
@@ -183,8 +197,9 @@ class Telling:
         signature: Signature | None = None,
         meaning: Meaning = Meaning.PERFORMED,
         amendment: Amendment | None = None,
+        approval: Approval | None = None,
     ) -> "Telling":
-        """Sign the run as it stands, or an amendment of it."""
+        """Sign the run as it stands, an amendment of it, or what is decided of a qualification."""
         given = signature or Signature(Tier.ATTRIBUTED)
         person = None
         if given.armored:
@@ -205,6 +220,7 @@ class Telling:
             signatory=person,
             clock=Clock.SYNCHRONISED if given.armored else Clock.UNKNOWN,
             amendment=amendment,
+            approval=approval,
         )
         kind = Amended if meaning is Meaning.AMENDED else Signed
         return self.add(kind(statement=statement, signature=given))
@@ -235,7 +251,7 @@ class Telling:
             store_id=STORE_ID,
             exported_at=self.clock + dt.timedelta(minutes=5),
             version=VERSION,
-            monitoring=DayOfMonitoring(3, 9) if self.definition.qualification else None,
+            monitoring=DayOfMonitoring(3, 9) if self.definition.schedule else None,
             events=tuple(self.events),
         )
         return msgspec.structs.replace(plain, **more)
@@ -618,7 +634,6 @@ def targets() -> Telling:
         title="Services of the week",
         cadence=Cadence.WEEKLY,
         schedule=None,
-        qualification=None,
         fields=(),
     )
     telling = Telling(definition)
@@ -702,6 +717,8 @@ def hostile() -> Telling:
     telling.measure("quiet", problem=Problem("failed", first, HOSTILE_LINES))
     telling.add(Noted("evil", HOSTILE_LINES), Noted("", first), Filled("notes", HOSTILE_LINES))
     telling.add(Waived("quiet", HOSTILE_LINES, DATE), Skipped("wild", second))
+    telling.add(Raised(action="x", text=HOSTILE_LINES, owner=first, item="evil"))
+    telling.add(Handled(action="x", state=ActionState.DROPPED, text=HOSTILE_LINES, owner=third))
     telling.sign(Signature(Tier.SIGNED, fourth, third, HOSTILE_LINES))
     telling.amend(
         AmendmentKind.NOTE, HOSTILE_LINES, Signature(Tier.SIGNED, fourth), item="evil", text=HOSTILE_LINES
@@ -728,9 +745,149 @@ def told(text: str, reading: Reading | None = None) -> Telling:
     plain.by(Actor(text, text, text, Via.CONSOLE))
     plain.add(Noted("check", text), Noted("", text), Filled("notes", text))
     plain.add(Waived("check", text, DATE, author=text, origin=text), Skipped("tick", text))
+    plain.add(Raised(action="x", text=text, owner=text), Handled(action="x", text=text, owner=text))
     key = Signature(Tier.SIGNED, text, text)
     plain.sign(key).amend(AmendmentKind.NOTE, text, key, item="check", text=text)
     return plain.amend(AmendmentKind.FIELD, text, key, field="notes", text=text)
+
+
+# --- what comes with time ---------------------------------------------------------------------------
+
+
+def missed() -> Telling:
+    """Return a morning that nobody worked on, explained two days later and documented as a reset."""
+    telling = Telling(QBR, actor=OPERATOR, missed_at="2026-11-23T14:30:00+00:00")
+    telling.add(Noted("", "The site had no power from Friday 22:10 to Sunday 06:00.\nSee INC-2201."))
+    telling.sign(OPERATOR_KEY)
+    telling.amend(
+        AmendmentKind.RESET, "no power: day 3 of 9 was not monitored", OPERATOR_KEY, qualification="qbr-9day"
+    )
+    return (
+        telling.amend(AmendmentKind.EXCLUDED, "the plant was closed", OPERATOR_KEY, qualification="qbr-9day")
+        .by(SECOND)
+        .sign(REVIEWER_KEY, Meaning.REVIEWED)
+    )
+
+
+def actions() -> Telling:
+    """Return a signed morning with action items: one late, one done, one dropped, one raised afterwards."""
+    telling = green().by(OPERATOR).at("08:20:00")
+    telling.add(
+        Raised(action="a", text="Ask the vendor why it took 24 s", owner="Day Operator"),
+        Raised(action="b", text="Free 10 GB on /opt", item="disk", due=dt.date(2026, 11, 27)),
+        Raised(action="c", text="Order a second disk"),
+    )
+    telling.at("08:31:00").add(
+        Handled(action="a", owner="Late Operator", due=dt.date(2026, 11, 20), text="Day Operator is on leave"),
+        Handled(action="b", state=ActionState.DONE, text="Freed 12 GB.\nSee CHG-78."),
+    )
+    telling.enter("tickets-agree", "412").add(Ticked("backup-seen", telling.state.definition_hash))
+    telling.sign(OPERATOR_KEY)
+    telling.by(SECOND).at("15:02:00").add(
+        Handled(action="c", state=ActionState.DROPPED, text="There is room for a year."),
+        Raised(action="d", text="Tell the shift lead", owner="Late Operator", due=dt.date(2026, 11, 23)),
+        Handled(action="d", due=dt.date(2026, 11, 24)),
+    )
+    return telling
+
+
+def approved() -> Telling:
+    """Return the final review of a qualification: refused once, then approved by the same second person."""
+    growth = item("growth", "The tables grow by less than 5 % a day", "value < 5%")
+    definition = checklist(
+        Section("Final review", (growth,)),
+        id="qbr-final-review",
+        title="QBR final review",
+        cadence=Cadence.ONCE,
+        due=Due(at="12:00", timezone=ZONE, after="qbr-9day"),
+        schedule=None,
+        fields=(),
+    )
+    first, last = DATE - dt.timedelta(days=8), DATE
+    telling = Telling(definition, actor=OPERATOR)
+    opened = telling.events[0].event
+    body = opened.body
+    assert isinstance(body, Opened)
+    window = window_between(first, last, telling.zone)
+    body = msgspec.structs.replace(
+        body, qualified=(first, last), times=msgspec.structs.replace(body.times, window=window)
+    )
+    telling.events[0] = msgspec.structs.replace(telling.events[0], event=msgspec.structs.replace(opened, body=body))
+    telling.measure("growth", measures(value=percent(1.4))).sign(OPERATOR_KEY)
+    days = tuple(
+        ApprovedDay(
+            date=first + dt.timedelta(days=step),
+            run=f"qbr-daily@{first + dt.timedelta(days=step)}",
+            seq=20 + step,
+            hash=_hash(f"day {step}"),
+            signer="Morning Operator (morning)",
+            state="excluded" if step == 4 else "passed",
+        )
+        for step in range(9)
+    )
+    refusal = Approval(
+        qualification="qbr-9day",
+        qualification_hash=_hash("qbr-9day"),
+        attempt=2,
+        first=first,
+        last=last,
+        days=days,
+        resets=1,
+        waivers=1,
+        warnings=2,
+        failed_since=("qbr-daily@2026-11-22",),
+        complete=False,
+        ready=False,
+        phase="Phase 5: production",
+        own_work_allowed=False,
+        reason="The vendor has not explained the failure of the 22nd.",
+    )
+    telling.by(SECOND).at("16:00:00", DATE + dt.timedelta(days=1)).sign(
+        REVIEWER_KEY, Meaning.REFUSED, approval=refusal
+    )
+    approval = msgspec.structs.replace(
+        refusal, failed_since=(), complete=True, ready=True, own_work_allowed=True, reason="Explained in CW-1251."
+    )
+    return telling.at("09:00:00", DATE + dt.timedelta(days=3)).sign(
+        REVIEWER_KEY, Meaning.APPROVED, approval=approval
+    )
+
+
+def compared() -> Telling:
+    """Return an interval whose readings were judged by earlier ones, some of which there are too few of."""
+    durations = item("durations", "Each collector is as fast as usual", "every duration < baseline * 1.5")
+    rows = item(
+        "rows", "As many rows as last week", "value within 20% of last_week", target=("value >= yesterday",)
+    )
+    typed = item(
+        "open", "Not many more open tickets", "entry <= previous + 5", probe="", entry=Entry("Open tickets")
+    )
+    definition = checklist(
+        Section("Collection", (durations, rows, typed)),
+        id="qbr-often",
+        title="QBR, every six hours",
+        cadence=Cadence.INTERVAL,
+        due=Due(every=Duration.parse("6 h"), timezone=ZONE),
+        schedule=None,
+        fields=(),
+    )
+    telling = Telling(definition)
+    few = "a baseline needs 5 earlier readings, and there are 2"
+    pasts = (
+        Past("duration", "ConnectWise", {"baseline": seconds(8)}, readings=14),
+        Past("duration", "NinjaOne", readings=2, missing={"baseline": few}),
+    )
+    reading = msgspec.structs.replace(_durations(7.5), past=pasts)
+    telling.measure("durations", reading)
+    past = Past(
+        "value",
+        values={"last_week": number(1200), "yesterday": number(1240)},
+        runs={"last_week": "qbr-often@2026-11-14T1200Z", "yesterday": "qbr-often@2026-11-20T1200Z"},
+    )
+    telling.measure("rows", msgspec.structs.replace(measures(value=1236), past=(past,)))
+    before = Past("entry", values={"previous": number(41)}, runs={"previous": "qbr-often@2026-11-21T0600Z"})
+    judged = judge(Reading(past=(before,)), typed.require, typed.target, entry=number(44))
+    return telling.by(OPERATOR).add(Entered("open", number(44), "44", judged, past=(before,)))
 
 
 STATES: dict[str, Callable[[], Telling]] = {
@@ -743,5 +900,9 @@ STATES: dict[str, Callable[[], Telling]] = {
     "edited": edited,
     "targets": targets,
     "hostile": hostile,
+    "missed": missed,
+    "actions": actions,
+    "approved": approved,
+    "compared": compared,
 }
 """Every state that the formats are compared in."""

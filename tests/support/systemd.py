@@ -16,13 +16,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
 import opsconsole
 from opsconsole.contracts.probe import Context
-from opsconsole.model.calendar import Times, period_of
+from opsconsole.model.calendar import Times, period_of, window_between
 from opsconsole.model.checklists import Cadence
 from opsconsole.model.encoding import plain
 from opsconsole.model.readings import Evidence, Problem, Reading
@@ -69,8 +70,11 @@ def context(**changes: Any) -> Context:
         business_date=now.date(),
         period=period_of(now.date(), Cadence.DAILY),
         timezone=changes.pop("timezone", "America/Chicago"),
+        begins_at=now - dt.timedelta(hours=1),
+        ends_at=now + dt.timedelta(hours=23),
         due_at=now,
         overdue_at=now + dt.timedelta(hours=2),
+        window=changes.pop("window", None) or window_between(now.date(), now.date(), ZoneInfo("UTC")),
         scheduled=changes.pop("scheduled", now - dt.timedelta(hours=1)),
         covered_date=now.date(),
     )

@@ -18,6 +18,7 @@ from support.console import (
     Morning,
     ScriptedSigner,
     key_of,
+    on,
 )
 from support.driving import Driver, driving
 
@@ -119,8 +120,8 @@ async def test_amended_morning_shows_on_today_and_in_the_history(keyed: Morning)
 async def test_past_run_is_opened_to_be_amended(make_morning: MakeMorning) -> None:
     """From the history a signed run opens read only; a opens it, and the note is signed into it."""
     morning = make_morning()
-    engine = morning.engine()
-    session = await engine.open(HOST, dt.date(2026, 11, 18))
+    engine = morning.engine(at=on(dt.date(2026, 11, 18)))
+    session = await engine.open(HOST)
     await engine.measure(session)
     await session.sign(session.statement())
     await session.aclose()

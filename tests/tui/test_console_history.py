@@ -7,12 +7,12 @@ from msgspec.structs import replace
 
 from opsconsole.contracts.store import RunKey
 from opsconsole.model.events import Stored
-from support.console import CRON, HOST, QBR, Morning
+from support.console import CRON, HOST, QBR, Morning, on
 from support.driving import driving
 
 
 async def _past(morning: Morning, day: dt.date, *, sign: bool = True) -> None:
-    engine = morning.engine(CRON)
+    engine = morning.engine(CRON, on(day))
     session = await engine.open(HOST, day)
     await engine.measure(session)
     if sign:

@@ -5,8 +5,11 @@ import pytest
 from opsconsole.app import ConsoleApp
 from opsconsole.screens.commands import COMMANDS, Where, commands_of, footer
 from opsconsole.screens.form import FormScreen
+from opsconsole.screens.heatmap import CalendarScreen
 from opsconsole.screens.history import HistoryScreen
 from opsconsole.screens.password import PasswordScreen
+from opsconsole.screens.qualification import QualificationScreen
+from opsconsole.screens.qualification_decision import DecisionScreen
 from opsconsole.screens.reader import ReaderScreen
 from opsconsole.screens.run import RunScreen
 from opsconsole.screens.signoff import SignOffScreen
@@ -21,6 +24,9 @@ SCREENS: dict[Where, type] = {
     Where.RUN: RunScreen,
     Where.SIGN_OFF: SignOffScreen,
     Where.HISTORY: HistoryScreen,
+    Where.QUALIFICATION: QualificationScreen,
+    Where.DECISION: DecisionScreen,
+    Where.CALENDAR: CalendarScreen,
     Where.READER: ReaderScreen,
     Where.FORM: FormScreen,
     Where.PASSWORD: PasswordScreen,

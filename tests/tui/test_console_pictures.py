@@ -26,6 +26,7 @@ from support.console import (
     bad,
     good,
     key_of,
+    on,
 )
 from support.driving import Driver
 
@@ -301,6 +302,77 @@ async def password(driver: Driver) -> None:
     await driver.type("not-a-password")
 
 
+async def _handed_over(driver: Driver) -> None:
+    """Leave a run of two days before with notes and things to be done."""
+    engine = driver.morning.engine(CRON, on(dt.date(2026, 11, 19)))
+    session = await engine.open(driver.morning.checklists[0])
+    await engine.measure(session)
+    await session.enter("tickets", "412")
+    await session.tick("dashboard")
+    await session.fill("notes", "ConnectWise was slow at night, ticket 4711\nThe vendor calls back at ten")
+    await session.raise_action("Order a bigger disk for /var", "Jane Roe", dt.date(2026, 11, 20), "disk")
+    await session.raise_action("Renew the certificate of the gateway", "", dt.date(2026, 11, 21))
+    await session.raise_action("Ask the vendor why it is slow by night")
+    await session.sign(session.statement())
+    await session.aclose()
+    await driver.press("r")
+    await driver.sees("Handover", "[!] LATE")
+
+
+async def handover(driver: Driver) -> None:
+    """What is handed over, above the checklists."""
+    await _handed_over(driver)
+
+
+async def handover_gap(driver: Driver) -> None:
+    """Everything about what was missed."""
+    await _handed_over(driver)
+    await driver.press("home")
+    await driver.sees("without a signed run")
+
+
+async def missed(driver: Driver) -> None:
+    """A run that nobody did."""
+    await _handed_over(driver)
+    await driver.press("home", "enter")
+    await driver.sees("Why nobody did it", "nobody has said why yet")
+    await driver.until(lambda: len(driver.live.carried) == 3, "carried")
+
+
+async def signoff_missed(driver: Driver) -> None:
+    """The sign-off of why a run was missed."""
+    await missed(driver)
+    await driver.live.session.note("", "The host was down for maintenance, announced on Monday")
+    await driver.press("g")
+    await driver.sees("ready: S signs")
+
+
+async def carried(driver: Driver) -> None:
+    """A run with what earlier runs left to be done."""
+    await _handed_over(driver)
+    await driver.go("qbr-daily")
+    await opened(driver)
+    await driver.until(lambda: len(driver.live.carried) == 3, "carried")
+    await driver.press("end")
+    await driver.sees("named    qbr-daily@2026-11-19")
+
+
+async def actions(driver: Driver) -> None:
+    """Every action item."""
+    await _handed_over(driver)
+    await driver.press("a")
+    await driver.sees("3 to do, 1 late", "named")
+
+
+async def action_form(driver: Driver) -> None:
+    """An action item being raised."""
+    await opened(driver)
+    await driver.press("i")
+    await driver.type("Ask the vendor why it is slow by night")
+    await driver.press("enter", *"jane", "enter", *"fri")
+    await driver.sees("fri")
+
+
 SCENES: dict[str, tuple[Callable[[], Any], Steps]] = {
     "today": (good, today),
     "run-good": (good, opened),
@@ -327,6 +399,13 @@ SCENES: dict[str, tuple[Callable[[], Any], Steps]] = {
     "history": (good, history),
     "history-past": (good, past),
     "runbook": (bad, runbook),
+    "handover": (good, handover),
+    "handover-gap": (good, handover_gap),
+    "run-missed": (good, missed),
+    "signoff-missed": (good, signoff_missed),
+    "run-carried": (good, carried),
+    "actions": (good, actions),
+    "form-action": (good, action_form),
     "help": (good, help_),
     "palette": (good, palette),
 }
@@ -337,9 +416,9 @@ KEYED = {with_key, without_key, choosing_key}
 
 async def _earlier(morning: Morning) -> None:
     """Leave two runs of other days: one signed, one not."""
-    engine = morning.engine(CRON)
     for day, sign in ((18, True), (20, False)):
-        session = await engine.open(HOST, dt.date(2026, 11, day))
+        engine = morning.engine(CRON, on(dt.date(2026, 11, day)))
+        session = await engine.open(HOST)
         await engine.measure(session)
         if sign:
             await session.sign(session.statement())

@@ -1,6 +1,7 @@
 """What the screens say, as functions of a run's state: without a terminal, a store or a clock."""
 
 import datetime as dt
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -8,14 +9,35 @@ import pytest
 
 from opsconsole.contracts.store import RunKey
 from opsconsole.engine.entering import ActionRefused
-from opsconsole.engine.overview import RunSummary, Today, summary_of
-from opsconsole.model.calendar import Standing
-from opsconsole.model.checklists import Due
-from opsconsole.model.events import Entered, Filled, Measured, Noted, Skipped, Ticked, Waived
+from opsconsole.engine.overview import Gap, Present, RunSummary, Today, summary_of
+from opsconsole.model.actions import Action, Step
+from opsconsole.model.calendar import Standing, period_of
+from opsconsole.model.checklists import Cadence, Due
+from opsconsole.model.events import (
+    ActionState,
+    Entered,
+    Filled,
+    Handled,
+    Measured,
+    Noted,
+    Raised,
+    Skipped,
+    Ticked,
+    Waived,
+)
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.readings import Evidence, Finding, Judgement, Level, Problem, Reading, Verdict
 from opsconsole.model.runs import RunState
-from opsconsole.model.values import Unit, number, seconds
+from opsconsole.model.values import Duration, Unit, number, seconds
+from opsconsole.screens.action_view import action_paragraphs, action_row, due_words, step_words
+from opsconsole.screens.handover_view import (
+    SMALL,
+    Handover,
+    gap_words,
+    handover_of,
+    handover_paragraphs,
+    handover_rows,
+)
 from opsconsole.screens.history_view import history_row, history_rows, missing_between
 from opsconsole.screens.item_view import compact, field_paragraphs, item_paragraphs
 from opsconsole.screens.palette import Entry, found
@@ -24,10 +46,10 @@ from opsconsole.screens.reader import markdown_paragraphs
 from opsconsole.screens.run_forms import expiry
 from opsconsole.screens.run_view import RunLooks, head, next_open_field, run_rows
 from opsconsole.screens.signoff_view import differences, hurdle_rows, seen_of
-from opsconsole.screens.today_view import mark_of, today_rows
+from opsconsole.screens.today_view import mark_of, ranked, today_rows
 from opsconsole.widgets.evidence import Paragraph
 from opsconsole.widgets.rows import Row
-from support.runs import CHECKLIST, MORNING, Chain
+from support.runs import CHECKLIST, MORNING, OPERATOR, Chain
 
 CHICAGO = ZoneInfo("America/Chicago")
 WIDE = RunLooks(width=120)
@@ -273,7 +295,7 @@ def test_differences_are_said_in_words() -> None:
 
 
 def _today(
-    standing: Standing, state: RunState | None, last: RunSummary | None = None, *, gap: bool = False
+    standing: Standing, state: RunState | None, last: RunSummary | None = None, *gaps: Gap, **more: Any
 ) -> Today:
     times = Chain().state().times
     return Today(
@@ -283,7 +305,8 @@ def _today(
         standing=standing,
         current=summary_of(state) if state is not None else None,
         last=last,
-        gap=gap,
+        gaps=gaps,
+        **more,
     )
 
 
@@ -315,7 +338,8 @@ def test_today_rows_align_and_say_what_is_missing() -> None:
     other = msgspec.structs.replace(CHECKLIST, id="b", title="B")
     third = msgspec.structs.replace(CHECKLIST, id="c", title="C")
     last = summary_of(Chain(date=dt.date(2026, 11, 19)).state())
-    known: dict[str, Today | str] = {"a": _today(Standing.DUE, None, last, gap=True), "b": "the disk is gone"}
+    stands = _today(Standing.DUE, None, last, _gap())
+    known: dict[str, Today | str] = {"a": stands, "b": "the disk is gone"}
     checklists = {"a": CHECKLIST, "b": other, "c": third}
     narrow = [text_of(row) for row in today_rows(checklists, known, MORNING)]
     assert narrow[0].startswith("[ ] DUE      QBR daily monitoring  ")
@@ -339,7 +363,7 @@ def test_missing_runs_show_in_the_history() -> None:
     """A day without a run is a line of its own; days on which none was due are no gap."""
     keys = [RunKey("x", each) for each in ("2026-11-24", "2026-11-23", "2026-11-20", "2026-11-18", "2026-11-10")]
     weekdays = msgspec.structs.replace(CHECKLIST, due=Due(days="Mon..Fri"))
-    rows = [text_of(row).strip() for row in history_rows(keys, {}, weekdays)]
+    rows = [text_of(row).strip() for row in history_rows(keys, {}, weekdays, CHICAGO)]
     assert rows == [
         "[ ] ...      2026-11-24",
         "[ ] ...      2026-11-23",
@@ -350,8 +374,167 @@ def test_missing_runs_show_in_the_history() -> None:
         "[ ] ...      2026-11-10",
     ]
     old = RunKey("x", "1999-01-01")
-    assert "400+ runs missing" in text_of(history_rows([keys[0], old], {}, weekdays)[1])
-    assert missing_between(RunKey("x", "nonsense"), keys[0], weekdays) == []
+    assert "400+ runs missing" in text_of(history_rows([keys[0], old], {}, weekdays, CHICAGO)[1])
+    assert missing_between(RunKey("x", "nonsense"), keys[0], weekdays, CHICAGO) == []
+
+
+def test_what_is_missing_since_the_last_run_shows_too() -> None:
+    """Days without a run between the last one and today are a gap; today, which is not over, is none."""
+    keys = [RunKey("x", "2026-11-18")]
+    present = period_of(dt.date(2026, 11, 21), Cadence.DAILY)
+    rows = [text_of(row).strip() for row in history_rows(keys, {}, CHECKLIST, CHICAGO, present)]
+    assert rows == ["[!] GAP      2026-11-19 to 2026-11-20  2 runs missing", "[ ] ...      2026-11-18"]
+
+
+def test_missing_intervals_show_in_the_history() -> None:
+    """A list of every hour shows which hours nobody measured, by their names."""
+    hourly = msgspec.structs.replace(CHECKLIST, cadence=Cadence.INTERVAL, due=Due(every=Duration.parse("1 h")))
+    keys = [RunKey("x", f"2026-11-21T{hour:02}00Z") for hour in (14, 13, 10)]
+    rows = [text_of(row).strip() for row in history_rows(keys, {}, hourly, CHICAGO)]
+    assert rows[2] == "[!] GAP      2026-11-21T1100Z to 2026-11-21T1200Z  2 runs missing"
+    assert len(rows) == 4
+
+
+def test_history_of_a_missed_run() -> None:
+    """A run that nobody did says so, with why once that is written, and by whom once it is signed."""
+    key = RunKey("qbr-daily", "2026-11-21")
+    missed = msgspec.structs.replace(summary_of(Chain().state()), result=Result.MISSED, counts={})
+    assert text_of(history_row(key, missed)) == "[!] MISSED   2026-11-21  nobody has said why"
+    missed = msgspec.structs.replace(missed, why="the host was down")
+    assert text_of(history_row(key, missed)).endswith("the host was down, not signed yet")
+    missed = msgspec.structs.replace(missed, signed_by="Day Operator", signed_at=MORNING)
+    assert text_of(history_row(key, missed)) == "[-] MISSED   2026-11-21  the host was downby Day Operator"
+
+
+def _gap(*, unsigned: bool = False, standing: Standing = Standing.MISSED, why: str = "", day: int = 20) -> Gap:
+    period = f"2026-11-{day}"
+    return Gap(
+        run=f"qbr-daily@{period}", period=period, due_at=MORNING, standing=standing, unsigned=unsigned, why=why
+    )
+
+
+@pytest.mark.parametrize(
+    ("gap", "words"),
+    [
+        (_gap(), "nobody ran it"),
+        (_gap(unsigned=True), "never signed"),
+        (_gap(why="the host was down"), "why is written, not signed yet"),
+        (_gap(standing=Standing.EXPLAINED, why="the host\nwas down"), "explained: the host …"),
+    ],
+)
+def test_gap_says_what_is_missing(gap: Gap, words: str) -> None:
+    """What was missed differs from what nobody signed, and an explanation counts once it is signed."""
+    assert gap_words(gap) == words
+
+
+def test_what_needs_the_operator_comes_first() -> None:
+    """Overdue, due, waiting for a signature, upcoming, for a qualification, finished; the earliest first."""
+    later = msgspec.structs.replace(Chain().state().times, due_at=MORNING + dt.timedelta(hours=1))
+    known: dict[str, Today | str] = {
+        "signed": _today(Standing.SIGNED, None),
+        "upcoming": _today(Standing.UPCOMING, None),
+        "waits": msgspec.structs.replace(_today(Standing.UPCOMING, None), times=None, waits_for="nine days"),
+        "sign": _today(Standing.DUE, _seen()),
+        "due-later": msgspec.structs.replace(_today(Standing.DUE, None), times=later),
+        "due": _today(Standing.DUE, None),
+        "done": _today(Standing.DONE, None),
+        "overdue": _today(Standing.OVERDUE, None),
+    }
+    order = ["overdue", "due", "due-later", "sign", "upcoming", "waits", "signed", "done"]
+    assert ranked(known, known) == tuple(order)
+    assert ranked([*known, "unread"], known)[0] == "unread"
+
+
+def _action(number: int = 1, due: dt.date | None = None, owner: str = "", text: str = "Replace the disk") -> Action:
+    raised = Raised(action=f"a{number}", text=text, owner=owner, due=due)
+    return Action("qbr-daily@2026-11-20", number, raised, OPERATOR, MORNING)
+
+
+SATURDAY = dt.date(2026, 11, 21)
+
+
+@pytest.mark.parametrize(
+    ("due_on", "words"),
+    [
+        (None, ""),
+        (SATURDAY, "due today"),
+        (dt.date(2026, 11, 22), "due tomorrow"),
+        (dt.date(2026, 11, 27), "due Fri"),
+        (dt.date(2026, 11, 28), "due 2026-11-28"),
+        (dt.date(2026, 11, 20), "1 day late"),
+        (dt.date(2026, 11, 1), "20 days late"),
+    ],
+)
+def test_due_of_an_action_item(due_on: dt.date | None, words: str) -> None:
+    """A date near by is named by its weekday; one that is over says how long it is."""
+    assert due_words(due_on, SATURDAY) == words
+
+
+def test_action_item_in_a_row() -> None:
+    """A row says how urgent it is, whose it is and when; hostile text in it stays one harmless line."""
+    late = _action(due=dt.date(2026, 11, 19), owner="jane", text="Replace\nthe \x1b[2J disk")
+    assert text_of(action_row(late, SATURDAY)) == "[!] LATE     Replace …jane, 2 days late"
+    assert text_of(action_row(_action(due=SATURDAY), SATURDAY)).startswith("[ ] DUE      Replace the disk")
+    done = _action(owner="j" * 40)
+    done.steps.append(Step(Handled(action="a1", state=ActionState.DONE, text="it is new"), OPERATOR, MORNING))
+    assert text_of(action_row(done, SATURDAY)) == f"[x] DONE     Replace the disk{'j' * 17}…"
+    assert "then     2026-11-21 08:00:00 CST Day Operator (operator): done: it is new" in said(
+        action_paragraphs(done, SATURDAY, CHICAGO)
+    )
+
+
+@pytest.mark.parametrize(
+    ("handled", "words"),
+    [
+        (Handled(action="1", state=ActionState.DROPPED, text="not ours"), "dropped: not ours"),
+        (Handled(action="1", owner="lou", due=SATURDAY), "owner lou now, due 2026-11-21 now"),
+        (Handled(action="1", owner=""), "no owner now"),
+        (Handled(action="1", text="it came back"), "still open: it came back"),
+    ],
+)
+def test_step_of_an_action_item_in_words(handled: Handled, words: str) -> None:
+    """Each change is told by what it changed."""
+    assert step_words(Step(handled, OPERATOR, MORNING)) == words
+
+
+def test_handover_keeps_its_room() -> None:
+    """However much there is to hand over, on a small screen it takes few lines, and says how much more there is."""
+    last = summary_of(Chain(date=dt.date(2026, 11, 20)).state())
+    said_before = (("Notes", "one"), ("Notes", "two"), ("", "three"))
+    known: dict[str, Today | str] = {
+        name: msgspec.structs.replace(
+            _today(Standing.DUE, None, last, _gap(), _gap(day=19), said=said_before),
+            checklist=msgspec.structs.replace(CHECKLIST, id=name),
+        )
+        for name in ("a", "b", "c")
+    }
+    handover = handover_of(known, [_action(number) for number in range(1, 9)], MORNING)
+    now = Present(MORNING, {}, CHICAGO)
+    rows = [text_of(row) for row in handover_rows(handover, now, SMALL)]
+    assert [row.strip() for row in rows] == [
+        "Handover",
+        "[!] MISSED   QBR daily monitoring  2026-11-20: nobody ran it, and 1 more",
+        "and 2 more checklists with missed runsEnter shows all",
+        "[ ] TO DO    Replace the disk",
+        "[ ] TO DO    Replace the disk",
+        "and 6 more action itemsEnter shows all",
+        "[i] NOTE     QBR daily monitoring  one  on Notes2026-11-20",
+        "and 8 more notesEnter shows all",
+        "Checklists",
+    ]
+    assert "three" in said(handover_paragraphs(handover, "more:note:", now))
+    assert said(handover_paragraphs(handover, "more:gap:", now)).count("2026-11-19: nobody ran it") == 3
+    assert handover_rows(Handover(), now, SMALL) == []
+
+
+def test_notes_are_handed_over_until_the_run_is_finished() -> None:
+    """Notes of the run before show from the due day on, and no more once the present run is signed."""
+    last = summary_of(Chain(date=dt.date(2026, 11, 20)).state())
+    due_now = _today(Standing.DUE, None, last, said=(("Notes", "one"),))
+    night = MORNING - dt.timedelta(days=1)
+    assert handover_of({"a": due_now}, (), MORNING).notes
+    assert not handover_of({"a": msgspec.structs.replace(due_now, standing=Standing.SIGNED)}, (), MORNING).notes
+    assert not handover_of({"a": msgspec.structs.replace(due_now, standing=Standing.UPCOMING)}, (), night).notes
 
 
 # --- words -------------------------------------------------------------------------------------------------

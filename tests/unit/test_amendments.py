@@ -67,7 +67,8 @@ def amended(chain: Chain, step: tuple[AmendmentKind, str, str]) -> Amendment | N
     kind, item, text = step
     state = chain.state()
     try:
-        amendment = amendment_of(state, kind, "looked again", item=item, field="notes", text=text)
+        why = "looked again"
+        amendment = amendment_of(state, kind, why, item=item, field="notes", text=text, qualification="four")
     except ActionRefused:
         return None
     statement = statement_of(
@@ -96,7 +97,7 @@ def before_of(state: RunState, amendment: Amendment) -> str:
         case AmendmentKind.FAILED:
             item = state.items[amendment.item]
             return f"{item.outcome}: {item.summary}"
-        case AmendmentKind.NOTE:
+        case AmendmentKind.NOTE | AmendmentKind.RESET | AmendmentKind.EXCLUDED:
             return ""
 
 

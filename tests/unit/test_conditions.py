@@ -1,10 +1,13 @@
 """The condition language: what it reads, and how it says what was meant."""
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from opsconsole.model.conditions import (
+    PAST,
     Condition,
     ConditionError,
     Name,
@@ -92,9 +95,20 @@ def test_reads_limits() -> None:
         ('status == "x"', "write texts in single quotes: 'x'"),
         ("status == 'x", "a text needs a closing quote"),
         ("count == 1 and used < 3", "one condition each"),
-        ("used < last_week * 1.25", "reserved"),
-        ("baseline < 3", "reserved"),
-        ("used < 3 * 2", "a limit cannot be computed"),
+        ("baseline < 3", "'baseline' is what a subject is compared with; write it on the right"),
+        ("every last_week < 3", "write it on the right"),
+        ("used < 3 * 2", "only a name can be multiplied, by a number behind it: baseline * 1.5"),
+        ("used < 1.5 * baseline", "only a name can be multiplied"),
+        ("used < baseline * 5%", "multiplied by a plain number above 0"),
+        ("used < baseline * -1", "multiplied by a plain number above 0"),
+        ("used < baseline * 0", "multiplied by a plain number above 0"),
+        ("used < baseline * last_week", "a number expected after 'baseline *', not last_week"),
+        ("used < baseline +", "a number after 'baseline +' is missing"),
+        ("used < baseline + + 5", "a number expected"),
+        ("used < baseline * 1.5 + 2", "is left over"),
+        ("used < baseline + 1m", "'1m' is ambiguous"),
+        ("used < lastweek * 2 and x < 1", "one condition each"),
+        ("used within 5 of", "what it is compared with, after 'of' is missing"),
         ("used < 1,000", "thousands are not separated"),
         ("used in 1", "a list in brackets expected"),
         ("used in [1, 'a']", "of one kind and unit"),
@@ -124,6 +138,40 @@ def test_says_what_is_wrong(text: str, said: str) -> None:
     assert said in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "factor", "plus"),
+    [
+        ("used < baseline", "baseline", "1", None),
+        ("used < baseline * 1.5", "baseline", "1.5", None),
+        ("used < baseline*1.5", "baseline", "1.5", None),
+        ("used <= last_week + 5%", "last_week", "1", "5%"),
+        ("used >= last_week - 5%", "last_week", "1", "-5%"),
+        ("used >= last_week -5%", "last_week", "1", "-5%"),
+        ("used < yesterday+1 GiB", "yesterday", "1", "1 GiB"),
+        ("used < previous - 1.5 GiB", "previous", "1", "-1.5 GiB"),
+        ("used > last_month * 0.9", "last_month", "0.9", None),
+        ("used == last_quarter", "last_quarter", "1", None),
+        ("used < total * 0.8", "total", "0.8", None),
+        ("used < total - 1 GiB", "total", "1", "-1 GiB"),
+    ],
+)
+def test_reads_names_and_sums(text: str, name: str, factor: str, plus: str | None) -> None:
+    """A limit may be a measure or the past, times a number, or a number more or less."""
+    condition = parse_condition(text)
+    expected = Name(name, Decimal(factor), None if plus is None else parse_quantity(plus))
+    assert condition.limit == expected
+    assert condition.past() == (name if name in PAST else "")
+    assert condition.names() == (() if name in PAST else (name,))
+
+
+@pytest.mark.parametrize("name", PAST)
+def test_tolerances_of_the_past(name: str) -> None:
+    """A value may be within a distance of each part of the past, also of a sum."""
+    condition = parse_condition(f"every used within 20% of {name} * 2")
+    assert condition.limit == Tolerance(parse_quantity("20%"), Name(name, Decimal(2)))
+    assert condition.past() == name
+
+
 @given(st.text(max_size=80))
 def test_never_fails_otherwise(text: str) -> None:
     """Whatever stands in a checklist, it is read or refused with a message."""
@@ -136,7 +184,10 @@ def test_never_fails_otherwise(text: str) -> None:
 
 
 _words = st.sampled_from(
-    ["every", "any", "no", "used", "count", "==", "<", "in", "[", "]", ",", "'a'", "30 s", "/x/"]
+    [
+        *("every", "any", "no", "used", "count", "==", "<", "in", "[", "]", ",", "'a'", "30 s", "/x/"),
+        *("baseline", "last_week", "*", "+", "-", "1.5", "within", "of"),
+    ]
 )
 
 

@@ -12,18 +12,19 @@ from opsconsole.config.decoding import fields_of
 from opsconsole.config.formats import CHECKLIST_RULES
 from opsconsole.config.textfiles import MAX_BYTES, MAX_LINE
 from opsconsole.model.checklists import (
+    Baseline,
     Checklist,
     Due,
     Entry,
     Escalation,
     Field,
     Item,
-    Qualification,
     Retry,
     Schedule,
     Section,
+    SignOffPolicy,
 )
-from opsconsole.model.conditions import RESERVED, ConditionError, Operator, Quantifier, parse_condition
+from opsconsole.model.conditions import PAST, ConditionError, Operator, Quantifier, parse_condition
 from opsconsole.model.encoding import plain
 from opsconsole.model.values import UnitError, parse_quantity
 from opsconsole.wiring.kinds import probe_kinds
@@ -41,10 +42,11 @@ TABLES: dict[str, tuple[type[msgspec.Struct], dict[str, str]]] = {
     "## The checklist": (Checklist, {"id": "", "sections": "", "fields": ""}),
     "### due": (Due, {}),
     "### schedule": (Schedule, {}),
-    "### qualification": (Qualification, {}),
+    "### sign_off": (SignOffPolicy, {}),
     "## Sections": (Section, {"items": "item"}),
     "## Items": (Item, {"options": ""}),
     "### entry": (Entry, {}),
+    "### baseline": (Baseline, {}),
     "### on_fail": (Escalation, {}),
     "### retry": (Retry, {}),
     "## Fields": (Field, {}),
@@ -176,7 +178,22 @@ def test_mistakes_are_told_as_described() -> None:
         with pytest.raises(ConditionError) as refused:
             parse_condition(condition)
         assert str(refused.value).endswith(told)
-    assert any(word in condition for condition in table for word in RESERVED)
+    assert any(word in condition for condition in table for word in PAST)
+
+
+def test_all_of_the_past_is_described() -> None:
+    """Each name of the past has its row, and an example that compares with it."""
+    assert set(rows("### The past")) == set(PAST)
+    assert {parse_condition(condition).past() for condition in CONDITIONS} == {"", *PAST}
+
+
+def test_all_that_history_measures_is_described() -> None:
+    """Each measure of the probe `history` has its row."""
+    options = {"item": "x", "subject": "used", "limit": "90%"}
+    kind = probe_kinds()["history"]
+    measured = set(kind.subjects(msgspec.convert(options, kind.options)) or ())
+    told = {name for cell in rows("## Looking back") for name in re.findall(r"\w+", cell)} - {"measure"}
+    assert told == measured - {"date", "value", "outcome", "run"}
 
 
 def test_limits_are_as_described() -> None:

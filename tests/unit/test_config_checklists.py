@@ -55,8 +55,6 @@ def test_the_checklist_arrives(everything: Checklist) -> None:
     assert everything.due.grace == Duration.parse("90 min")
     assert everything.schedule is not None
     assert everything.schedule.covers is Covers.PREVIOUS_DAY
-    assert everything.qualification is not None
-    assert everything.qualification.days == 9
     assert [section.title for section in everything.sections] == ["First", "Second"]
     assert [item.id for item in everything.items] == [
         "database", "disks", "tickets", "weather", "coffee", "web", "log",

@@ -555,7 +555,7 @@ async def test_today(place: Place) -> None:
     definition = checklist(MANUAL)
     engine = place.engine()
     view = today(engine, definition)
-    assert (view.standing, view.current, view.last, view.gap) == (Standing.DUE, None, None, False)
+    assert (view.standing, view.current, view.last, view.gaps) == (Standing.DUE, None, None, ())
     session = await engine.open(definition)
     await session.tick("look")
     await session.sign(session.statement())
@@ -565,9 +565,11 @@ async def test_today(place: Place) -> None:
     assert view.current is not None
     assert view.current.signed_by == "Day Operator (operator)"
     place.now = NOW + dt.timedelta(days=1)
-    assert today(engine, definition).gap is False
+    assert today(engine, definition).gaps == ()
     place.now = NOW + dt.timedelta(days=2)
-    assert today(engine, definition).gap is True
+    assert [(each.period, each.standing) for each in today(engine, definition).gaps] == [
+        ("2026-11-22", Standing.MISSED)
+    ]
 
 
 def test_dates_are_those_of_the_checklist(place: Place) -> None:

@@ -20,13 +20,16 @@ from opsconsole.engine import measuring
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.entering import ActionRefused, typed_value
 from opsconsole.engine.locking import PassLock
+from opsconsole.engine.overview import today
 from opsconsole.engine.recorder import NotSaved
 from opsconsole.engine.session import RunSession
 from opsconsole.engine.spill import Spill, make_private
-from opsconsole.model.checklists import Cadence, Checklist, Due, Entry, Item, Qualification, Section
+from opsconsole.model.calendar import Standing
+from opsconsole.model.checklists import Cadence, Checklist, Due, Entry, Item, Section
 from opsconsole.model.conditions import parse_condition
 from opsconsole.model.events import Actor, Entered, Event, Noted, Stored
-from opsconsole.model.outcomes import Outcome
+from opsconsole.model.outcomes import Outcome, Result
+from opsconsole.model.qualifications import Qualification
 from opsconsole.model.readings import Evidence, Judgement, Reading
 from opsconsole.model.values import number
 from opsconsole.store.sqlite import SqliteStore
@@ -94,7 +97,7 @@ class Place:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
-    def engine(self) -> Engine:
+    def engine(self, *qualifications: Qualification, checklist: Checklist | None = None) -> Engine:
         """Return an engine of its own."""
         kind = ProbeKind(
             name="gate",
@@ -110,6 +113,8 @@ class Place:
             OPERATOR,
             self.directory / "state",
             clock=lambda: self.now,
+            checklists={} if checklist is None else {checklist.id: checklist},
+            qualifications={each.id: each for each in qualifications},
         )
 
 
@@ -374,43 +379,51 @@ async def test_a_day_that_has_not_come_is_not_opened(place: Place) -> None:
     assert session.state.times.business_date == dt.date(2026, 11, 21)
 
 
-async def test_days_that_were_made_up_for_do_not_qualify(place: Place) -> None:
-    """What is measured on Saturday as Friday's run is said to be, and is no day of monitoring; a real one is."""
-    definition = checklist(gated("good"), qualification=Qualification(5))
+async def test_days_that_nobody_looked_at_cannot_be_made_up_for(place: Place) -> None:
+    """On Saturday Friday's run is one that was missed: nothing is measured, and what is signed is why."""
+    definition = checklist(gated("good"), MANUAL)
+    engine = place.engine()
+    session = await engine.open(definition, dt.date(2026, 11, 20))
+    assert "was missed" in "".join(session.notices)
+    assert await engine.measure(session) is False
+    for deed in (session.tick("look"), session.skip("good", "why"), session.waive("good", "why", NOW.date())):
+        with pytest.raises(ActionRefused, match="was missed"):
+            await deed
+    with pytest.raises(ActionRefused, match="has to say why"):
+        session.statement()
+    await session.note("", "nobody was there")
+    await session.sign(session.statement())
+    assert (session.state.result, session.state.passed, session.state.counts) == (Result.MISSED, False, {})
+    view = today(engine, definition)
+    assert [(each.standing, each.why) for each in view.gaps] == [(Standing.EXPLAINED, "nobody was there")]
+    again = await engine.open(definition, dt.date(2026, 11, 20))
+    assert again.state.missed
 
-    async def signed(date: dt.date | None = None) -> RunSession:
-        engine = place.engine()
-        session = await engine.open(definition, date)
-        await engine.measure(session)
-        notices = session.notices
-        await session.sign(session.statement())
-        assert ("was over on 2026-11-20" in "".join(notices)) is (date is not None)
-        return session
 
-    await signed(dt.date(2026, 11, 20))
-    today = await signed()
-    assert str(place.engine().day_of_monitoring(today.state)) == "day 1 of 5"
+async def test_what_was_opened_in_time_can_be_signed_later(place: Place) -> None:
+    """A run of yesterday that was measured then is signed today, and what is measured today says so."""
+    definition = checklist(gated("good"))
+    engine = place.engine()
+    session = await engine.open(definition)
+    await engine.measure(session)
     place.now += dt.timedelta(days=1)
-    assert str(place.engine().day_of_monitoring((await signed()).state)) == "day 2 of 5"
+    again = await engine.open(definition, NOW.date())
+    assert "was over on 2026-11-21" in "".join(again.notices)
+    await again.sign(again.statement())
+    assert again.state.result is Result.PASS
 
 
-async def test_weeks_and_working_days_qualify_too(place: Place) -> None:
-    """A week counts once, and a Monday follows upon the Friday before."""
-    for cadence, due, step in (
-        (Cadence.WEEKLY, Due(timezone="UTC", days="Sat"), 7),
-        (Cadence.DAILY, Due(timezone="UTC", days="Sat"), 7),
-    ):
-        definition = msgspec.structs.replace(
-            checklist(gated("good"), cadence=cadence, due=due, qualification=Qualification(5)), id=str(cadence)
-        )
-        place.now = NOW
-        for day in (1, 2, 3):
-            engine = place.engine()
-            session = await engine.open(definition)
-            await engine.measure(session)
-            await session.sign(session.statement())
-            assert str(engine.day_of_monitoring(session.state)) == f"day {day} of 5"
-            place.now += dt.timedelta(days=step)
+async def test_working_days_qualify_too(place: Place) -> None:
+    """A Monday follows upon the Friday before; here a Saturday upon the one before."""
+    definition = checklist(gated("good"), due=Due(timezone="UTC", days="Sat"))
+    nine = Qualification(id="five", title="Five", checklist=definition.id, days=5)
+    for day in (1, 2, 3):
+        engine = place.engine(nine, checklist=definition)
+        session = await engine.open(definition)
+        await engine.measure(session)
+        await session.sign(session.statement())
+        assert str(engine.day_of_monitoring(session.state)) == f"day {day} of 5"
+        place.now += dt.timedelta(days=7)
 
 
 async def test_a_run_that_has_seen_nothing_is_no_pass(place: Place) -> None:

@@ -81,10 +81,12 @@ def test_other_files(site: Path) -> None:
     project = site / "pyproject.toml"
     project.write_text('[project]\nname = "x"\n')
     (site / "README.txt").write_text("x")
-    assert lint(site) == [f"{project}: warning: looks like neither a checklist nor a configuration; left out"]
+    assert lint(site) == [
+        f"{project}: warning: looks like neither a checklist, a qualification nor a configuration; left out"
+    ]
     assert "unknown key 'project'" in "".join(lint(project))
     assert lint(site / "README.txt") == [
-        f"{site}/README.txt: is neither a checklist or configuration (.toml) nor a runbook (.md)"
+        f"{site}/README.txt: is neither a checklist, qualification or configuration (.toml) nor a runbook (.md)"
     ]
 
 
@@ -164,3 +166,58 @@ def test_no_probe_takes_a_key_that_the_engine_acts_upon() -> None:
 
     for kind in probe_kinds().values():
         assert not set(keys_of(kind.options)) & (set(ITEM_KEYS) - DESCRIPTIVE), kind.name
+
+
+# --- qualifications ---------------------------------------------------------------------------------
+
+QUALIFICATION = 'title = "Nine days"\nchecklist = "good"\ndays = 9\n'
+
+
+@pytest.fixture
+def qualified(site: Path) -> Path:
+    """The same site, with a qualification that its configuration names."""
+    (site / "qualifications").mkdir()
+    (site / "qualifications" / "nine.toml").write_text(QUALIFICATION)
+    (site / "config.toml").write_text('qualifications = ["qualifications"]\n' + CONFIG)
+    return site
+
+
+def test_a_qualification_is_checked_as_one(qualified: Path) -> None:
+    """By whichever name it is given, alone or along with what it counts, and by a misspelt key too."""
+    path = qualified / "qualifications" / "nine.toml"
+    for paths in ([path], [path.parent], [qualified / "config.toml"], [qualified / "lists", path]):
+        assert lint(*paths, sources={"inventory"}) == []
+    path.write_text(QUALIFICATION.replace("days", "dayz"))
+    for paths in ([path], [path.parent], [qualified / "config.toml"]):
+        assert lint(*paths) == [f"{path}:3: unknown key 'dayz'; did you mean 'days'?"]
+
+
+def test_a_qualification_names_a_checklist(qualified: Path) -> None:
+    """What it counts is looked up where checklists are linted along; one that is broken is not called missing."""
+    path = qualified / "qualifications" / "nine.toml"
+    path.write_text(QUALIFICATION.replace('"good"', '"god"'))
+    missing = f"{path}:2: checklist: there is no checklist 'god'; did you mean 'good'?"
+    assert lint(qualified / "config.toml") == [missing]
+    assert lint(path, qualified / "lists") == [missing]
+    assert lint(path) == []
+    (qualified / "lists" / "good.toml").write_text(CHECKLIST.replace("value == 1", "value = 1"))
+    (told,) = lint(qualified / "config.toml")
+    assert "unknown operator" in told
+
+
+def test_a_place_that_a_configuration_names_is_read_as_that(qualified: Path) -> None:
+    """A qualification among the checklists is told, for it would be read as one of them and left out."""
+    (qualified / "lists" / "nine.toml").write_text(QUALIFICATION)
+    told = lint(qualified / "config.toml")
+    assert f"{qualified}/lists/nine.toml:2: unknown key 'checklist'" in "".join(told)
+    (qualified / "config.toml").write_text('qualifications = ["nowhere"]\n' + CONFIG)
+    assert f"{qualified}/nowhere: there is no such file or directory" in lint(qualified / "config.toml")
+
+
+def test_two_qualifications_of_one_name(qualified: Path) -> None:
+    """Their ids are unique too."""
+    (qualified / "more").mkdir()
+    (qualified / "more" / "nine.toml").write_text(QUALIFICATION)
+    first, second = qualified / "more" / "nine.toml", qualified / "qualifications" / "nine.toml"
+    told = f"{second}: {first} is called 'nine' too; the id of a qualification must be its own"
+    assert lint(first, second) == [told]

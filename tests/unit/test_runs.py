@@ -1,7 +1,6 @@
 """A run is the fold of its events."""
 
 import datetime as dt
-import itertools
 
 import msgspec
 import pytest
@@ -31,7 +30,6 @@ from opsconsole.model.events import (
     Waived,
 )
 from opsconsole.model.outcomes import Outcome, Result, result_of, worst
-from opsconsole.model.qualifications import day_of_monitoring
 from opsconsole.model.readings import Judgement
 from opsconsole.model.runs import FoldError, fold
 from opsconsole.model.signoff import count_words, hurdles, statement_of
@@ -277,17 +275,6 @@ def test_the_worst_outcome_wins(outcomes: list[Outcome]) -> None:
         assert result is Outcome.FAIL
     if result is Outcome.PASS:
         assert set(outcomes) <= {Outcome.PASS, Outcome.SKIPPED}
-
-
-@pytest.mark.parametrize(
-    ("passed", "day"),
-    [([], 1), ([20], 2), ([20, 19, 18], 4), ([20, 18, 17], 2), ([19, 18], 1), (list(range(1, 21)), 10)],
-)
-def test_day_of_monitoring(passed: list[int], day: int) -> None:
-    """Days count while each before was signed as a pass; a gap starts anew."""
-    earlier = (dt.date(2026, 11, 21) - dt.timedelta(days=days) for days in itertools.count(1))
-    found = day_of_monitoring(lambda date: date.day in passed, earlier, 9)
-    assert (found.day, str(found)) == (day, f"day {day} of 9")
 
 
 def test_floats_never_reach_a_record() -> None:

@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from opsconsole.checks._statements import PARAMETERS, parse
 from opsconsole.contracts.probe import Context
-from opsconsole.model.calendar import Times, period_of
+from opsconsole.model.calendar import Times, period_of, window_between
 from opsconsole.model.checklists import Cadence
 
 UNTOUCHED = [
@@ -129,8 +130,11 @@ def _context(**changes: Any) -> Context:
         business_date=dt.date(2026, 11, 1),
         period=period_of(dt.date(2026, 11, 1), Cadence.MONTHLY),
         timezone="America/Chicago",
+        begins_at=now,
+        ends_at=now + dt.timedelta(days=30),
         due_at=now,
         overdue_at=now,
+        window=window_between(dt.date(2026, 10, 1), dt.date(2026, 10, 31), ZoneInfo("America/Chicago")),
         scheduled=changes.pop("scheduled", dt.datetime(2026, 11, 1, 7, 0, tzinfo=dt.UTC)),
         covered_date=dt.date(2026, 10, 31),
     )
@@ -149,6 +153,12 @@ def test_every_parameter_has_its_value() -> None:
         "period": "2026-11",
         "period_start": "2026-11-01",
         "period_end": "2026-11-30",
+        "window_start": "2026-10-01 05:00:00+00:00",
+        "window_end": "2026-11-01 05:00:00+00:00",
+        "window_first": "2026-10-01",
+        "window_last": "2026-10-31",
+        "before_start": "2026-09-01 05:00:00+00:00",
+        "before_first": "2026-09-01",
         "now": "2026-11-01 14:05:00+00:00",
         "timezone": "America/Chicago",
         "target": "a",

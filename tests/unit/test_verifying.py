@@ -543,7 +543,8 @@ async def test_a_checklist_of_ones_own(tmp_path: Path) -> None:
     """A run that was opened by a laxer checklist of the same name stands out against the one before it."""
     place = Place(tmp_path)
     for day, checklist in ((20, asking_for(Tier.SIGNED)), (21, signed_runs.CHECKLIST)):
-        async with place.session(checklist=checklist, date=dt.date(2026, 11, day)):
+        place.now = NOW.replace(day=day)
+        async with place.session(checklist=checklist):
             pass
     first, second = Verifying(place.store, None, clock=place.clock).runs()
     assert {each.code for each in first.findings} == set()
@@ -556,7 +557,8 @@ async def test_many_runs_in_order(tmp_path: Path) -> None:
     place = Place(tmp_path)
     days = [dt.date(2026, 10, 1) + dt.timedelta(days=number) for number in range(20)]
     for day in days:
-        async with place.session(date=day) as session:
+        place.now = dt.datetime.combine(day, NOW.timetz())
+        async with place.session() as session:
             await done(session)
             await session.sign(session.statement())
     verifying = Verifying(place.store, None, clock=place.clock)

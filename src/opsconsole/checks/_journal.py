@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from opsconsole.checks import _unitevents
 from opsconsole.checks._process import Finished
 from opsconsole.checks._systemd import Programs
 from opsconsole.contracts.probe import ProbeError
@@ -27,7 +28,19 @@ COUNT_LIMIT = 100_000
 MESSAGE_CHARACTERS = 4000
 _SAMPLE_BYTES = 4 << 20
 _COUNT_BYTES = 8 << 20
-_FIELDS = "MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,_COMM,_PID,_SYSTEMD_UNIT,UNIT,N_DROPPED"
+_FIELDS = ",".join(
+    (
+        "MESSAGE",
+        "PRIORITY",
+        "SYSLOG_IDENTIFIER",
+        "_COMM",
+        "_PID",
+        "_SYSTEMD_UNIT",
+        "UNIT",
+        "N_DROPPED",
+        *_unitevents.FIELDS,
+    )
+)
 _DROPPED = "a596d6fe7bfa4994828e72309e95d61e"
 """SD_MESSAGE_JOURNAL_DROPPED: journald left out messages of a unit that wrote too many."""
 _HEAD = re.compile(r"^Head realtime timestamp: .*\(([0-9a-f]+)\)$", re.MULTILINE)
@@ -43,6 +56,8 @@ class Entry(msgspec.Struct, frozen=True):
     unit: str | None
     message: str
     dropped: int = 0
+    event: str = ""
+    """What it tells of a run of a unit, where systemd itself says it: see `_unitevents`."""
 
     def line(self) -> str:
         """Return the entry as one line of evidence (more where the message has more)."""
@@ -191,6 +206,7 @@ def parsed_entry(line: bytes) -> Entry:
         unit=about or own_unit,
         message=_message(fields),
         dropped=int(dropped) if dropped.isascii() and dropped.isdigit() else 0,
+        event=_unitevents.event_of({name: _field(fields.get(name)) or "" for name in _unitevents.FIELDS}),
     )
 
 

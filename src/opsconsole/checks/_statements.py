@@ -14,10 +14,13 @@ import difflib
 import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from opsconsole.contracts.probe import Context
+from opsconsole.model.calendar import Window
+from opsconsole.model.windows import window_before
 
 OPENINGS = ("select", "with", "values", "table", "show")
 """The words that a query may begin with."""
@@ -67,6 +70,10 @@ def _instant(at: dt.datetime | None) -> str | None:
     return None if at is None else at.astimezone(dt.UTC).isoformat(" ")
 
 
+def _before(context: Context) -> Window:
+    return window_before(context.times.window, ZoneInfo(context.times.timezone))
+
+
 _DATE, _INSTANT, _TEXT = ("date", 1082), ("timestamptz", 1184), ("text", 25)
 
 PARAMETERS = {
@@ -89,6 +96,28 @@ PARAMETERS = {
     ),
     "period_end": Parameter(
         *_DATE, lambda context: context.times.period.end.isoformat(), "the last day of the period"
+    ),
+    "window_start": Parameter(
+        *_INSTANT,
+        lambda context: _instant(context.times.window.begins_at),
+        "when the stretch of time begins that the run looks back over",
+    ),
+    "window_end": Parameter(
+        *_INSTANT,
+        lambda context: _instant(context.times.window.ends_at),
+        "when it ends: the first instant that is no longer part of it",
+    ),
+    "window_first": Parameter(
+        *_DATE, lambda context: context.times.window.start.isoformat(), "the first date of that stretch"
+    ),
+    "window_last": Parameter(*_DATE, lambda context: context.times.window.end.isoformat(), "its last date"),
+    "before_start": Parameter(
+        *_INSTANT,
+        lambda context: _instant(_before(context).begins_at),
+        "when the stretch before that one begins, which ends at `:window_start`",
+    ),
+    "before_first": Parameter(
+        *_DATE, lambda context: _before(context).start.isoformat(), "the first date of the stretch before"
     ),
     "now": Parameter(*_INSTANT, lambda context: _instant(context.now), "when the pass over the run was measured"),
     "timezone": Parameter(*_TEXT, lambda context: context.times.timezone, "the checklist's time zone"),

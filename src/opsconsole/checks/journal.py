@@ -3,23 +3,20 @@
 import datetime as dt
 import os
 import shlex
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
 
-from opsconsole.checks import _systemd
-from opsconsole.checks._journal import COUNT_LIMIT, Entry, Found, Journal, empty
+from opsconsole.checks import _systemd, _unitevents
+from opsconsole.checks._journal import COUNT_LIMIT, Entry, Found, Journal
+from opsconsole.checks._journalsight import Asked, Seen, Span, living_journal, require_entries_of, visible
 from opsconsole.checks._systemd import Programs
 from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKind, Subjects
 from opsconsole.model.readings import Evidence, Reading
 from opsconsole.model.values import Duration, Moment, Unit, UnitError, Value, number, seconds
 
-SCHEDULED = "scheduled"
-MACHINE_ID = Path("/etc/machine-id")
-"""Written when the system was set up; no entry of its journal is older."""
-_SETTING_UP = dt.timedelta(minutes=10)
-
+SCHEDULED, WINDOW = "scheduled", "window"
 Priority = Literal["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
 
 
@@ -32,9 +29,16 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     priority: Priority = "err"
     """Messages of this priority and worse."""
     since: str = "24 h"
-    """How far to look back (`24 h`), or `scheduled`: since the scheduled time of the checklist's job."""
+    """How far to look back (`24 h`); `scheduled`: since the scheduled time of the checklist's job; or `window`: the
+    stretch of time that the run looks back over, such as last week, and no further than now."""
     grep: str = ""
-    """Only messages in which this pattern is found (PCRE, capitals matter)."""
+    """Only messages in which this pattern is found (PCRE; capitals matter unless it begins with `(?i)`)."""
+    events: bool = False
+    """Instead of the unit's messages look at what systemd itself says of its runs, whatever the priority: how many
+    `succeeded`, `failed` (by their exit status, a time-out, or because they could not be started) and `crashed` (by
+    a signal, the watchdog, for want of memory), how often it was `restarted` by Restart=, and how often a process
+    of it was killed for want of memory (`out_of_memory`). The column `event` has the same words. Known from systemd
+    243 on: a condition such as `succeeded >= 1` proves that its runs were seen."""
     rows: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
     """The newest so many messages are shown; all are counted."""
     tail: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
@@ -54,20 +58,11 @@ SUBJECTS: Subjects = {
     "dropped": Unit.COUNT,
     **dict.fromkeys(COLUMNS),
 }
-"""What is known: the `count` of messages, how much time before now the journal covers (`covered`, at most what was
-asked for), and how many messages journald says it left out (`dropped`)."""
+"""What is known: the `count` of messages, how much of the time looked at the journal covers (`covered`), and how
+many messages journald says it left out (`dropped`)."""
 
-
-class _Seen(msgspec.Struct, frozen=True):
-    """How much of what was asked for the journal holds."""
-
-    since: dt.datetime
-    begins: dt.datetime | None
-    """Where the journal begins, if that is after `since`."""
-    missing: bool
-    """Whether there may have been entries between `since` and its beginning."""
-    dropped: int
-    note: str = ""
+_MOST_EVENTS = 1000
+"""So many events of a unit are counted by their kind; with more there is none of these numbers."""
 
 
 class JournalProbe:
@@ -75,31 +70,42 @@ class JournalProbe:
 
     async def measure(self, options: Options, context: Context) -> Reading:
         """Return the messages as a table and their `count`, or raise ProbeError where they could not be seen."""
-        since = _window(options, context)
+        span = _span(options, context)
         programs = Programs(context)
         unit = _systemd.full_name(options.unit) if options.unit else ""
+        least = _unitevents.LEAST_LEVEL if options.events else 0
+        asked = Asked(unit, options.directory, options.partial, least)
         if options.directory:
             journal, note = Journal(programs, directory=options.directory), ""
-            await _require_entries_of(journal, unit, options.directory)
+            await require_entries_of(journal, asked)
         else:
-            namespace, note = await _living_journal(programs, unit)
+            namespace, note = await living_journal(programs, asked)
             journal = Journal(programs, namespace=namespace)
-        seen = await _visible(journal, options, unit, since, note)
-        selection = _selection(options, unit, since)
+        seen = await visible(journal, asked, span, note)
+        selection = _selection(options, unit, span)
+        most = _MOST_EVENTS if options.events else options.rows
         found, last = await _systemd.together(
-            journal.newest(*selection, most=options.rows), _tail(journal, unit, options.tail)
+            journal.newest(*selection, most=most), _tail(journal, unit, options.tail)
         )
         counted = len(found.entries) if found.complete else await journal.count(*selection)
-        return _reading(options, unit, context, seen, found, counted, last)
+        if options.events:
+            return _events(options, unit, seen, found, last)
+        return _reading(options, unit, seen, found, counted, last)
 
     async def aclose(self) -> None:
         """Nothing is kept open."""
 
 
-def _window(options: Options, context: Context) -> dt.datetime:
-    """Return the instant from which messages are looked at."""
+def _span(options: Options, context: Context) -> Span:
+    """Return the stretch of time whose messages are looked at."""
+    if options.since == WINDOW:
+        window = context.times.window
+        if window.begins_at >= context.now:
+            raise _too_early(f"the run looks back over the time since {window.begins_at:%Y-%m-%d %H:%M} UTC")
+        open_end = window.ends_at > context.now
+        return Span(window.begins_at, context.now if open_end else window.ends_at, open_end)
     if options.since != SCHEDULED:
-        return context.now - Duration.parse(options.since).timedelta()
+        return Span(context.now - Duration.parse(options.since).timedelta(), context.now)
     scheduled = context.times.scheduled
     if scheduled is None:
         raise ProbeError(
@@ -108,131 +114,25 @@ def _window(options: Options, context: Context) -> dt.datetime:
             "give the checklist a 'schedule', or write how far to look back: since = \"24 h\"",
         )
     if scheduled > context.now:
-        raise ProbeError(
-            "too-early",
-            f"the job is scheduled for {scheduled:%Y-%m-%d %H:%M} UTC, which is still to come",
-            "measure again after it has run",
-        )
-    return scheduled
+        raise _too_early(f"the job is scheduled for {scheduled:%Y-%m-%d %H:%M} UTC")
+    return Span(scheduled, context.now)
 
 
-def _selection(options: Options, unit: str, since: dt.datetime) -> list[str]:
+def _too_early(what: str) -> ProbeError:
+    return ProbeError("too-early", f"{what}, which is still to come", "measure again after that")
+
+
+def _selection(options: Options, unit: str, span: Span) -> list[str]:
     """Return the options of journalctl that leave the messages asked for."""
-    selection = [f"--priority={options.priority}", _since(since)]
+    selection = span.options()
     if unit:
         selection.append(f"--unit={unit}")
+    if options.events:
+        return [*selection, *_unitevents.SELECTION]
+    selection.append(f"--priority={options.priority}")
     if options.grep:
         selection += [f"--grep={options.grep}", "--case-sensitive=yes"]
     return selection
-
-
-def _since(since: dt.datetime) -> str:
-    return f"--since=@{int(since.timestamp())}"
-
-
-# --- proving that it can be seen ---------------------------------------------------------------------
-
-
-async def _living_journal(programs: Programs, unit: str) -> tuple[str, str]:
-    """Return the journal namespace of a unit and a note on where its output goes, once journald is known to run."""
-    _systemd.require_booted()
-    asked = [_systemd.properties(programs, "systemd-journald.service", ["ActiveState"])]
-    if unit:
-        asked.append(
-            _systemd.properties(programs, unit, ["LogNamespace", "StandardOutput", "StandardError", "LogLevelMax"])
-        )
-    journald, *units = await _systemd.together(*asked)
-    if journald.get("ActiveState") != "active":
-        raise ProbeError(
-            "source-down",
-            f"systemd-journald is {journald.get('ActiveState')}, so nothing is being recorded",
-            "`systemctl status systemd-journald` says why",
-        )
-    shown = units[0] if units else {}
-    return shown.get("LogNamespace", ""), _elsewhere(unit, shown)
-
-
-_ELSEWHERE = {
-    "append": "to a file",
-    "file": "to a file",
-    "truncate": "to a file",
-    "null": "nowhere",
-    "socket": "to a socket",
-    "fd": "to a socket",
-    "tty": "to a terminal",
-}
-"""What StandardOutput= and StandardError= may say beside the journal: systemd.exec(5)."""
-
-
-def _elsewhere(unit: str, shown: dict[str, str]) -> str:
-    """Return a note on the output of a unit that never reaches the journal."""
-    notes = []
-    for name, words in (("StandardOutput", "standard output"), ("StandardError", "standard error")):
-        where = _ELSEWHERE.get(shown.get(name, "").partition(":")[0])
-        if where:
-            notes.append(f"{words} of {unit} goes {where}, not to the journal")
-    if shown.get("LogLevelMax", "-1") not in {"", "-1"}:
-        notes.append(f"{unit} keeps messages beyond priority {shown['LogLevelMax']} out of the journal")
-    return "; ".join(notes)
-
-
-async def _require_entries_of(journal: Journal, unit: str, directory: str) -> None:
-    """Refuse a unit of which a directory of journal files has no entry at all: its name is likely mistyped."""
-    if unit and not await journal.holds(f"--unit={unit}"):
-        if not await journal.holds():
-            raise empty(f"there are no journal entries in {directory}", directory)
-        raise ProbeError("not-found", f"the journal in {directory} has no entry of {unit}", "check the unit's name")
-
-
-async def _visible(journal: Journal, options: Options, unit: str, since: dt.datetime, note: str) -> _Seen:
-    """Return how much of the window can be seen; raise ProbeError where that is nothing, or less than all of it."""
-    files = _files(options)
-    reaches_back, recorded, dropped = await _systemd.together(
-        journal.holds(*files, f"--until=@{int(since.timestamp())}"),
-        journal.holds(*files, _since(since)),
-        journal.dropped(unit, _since(since)),
-    )
-    if not recorded and not (reaches_back and options.partial):
-        words = f"the journal holds no entry at all since {since:%Y-%m-%d %H:%M:%S} UTC, of anything"
-        raise empty(words, options.directory)
-    begins, missing = (None, False) if reaches_back else await _beginning(journal, options, since)
-    if dropped and not options.partial:
-        raise ProbeError(
-            "incomplete",
-            f"journald left out {dropped} messages of {unit or 'noisy units'} because there were too many at once",
-            "raise LogRateLimitBurst= of the unit or RateLimitBurst= of journald.conf, or set 'partial = true'",
-        )
-    return _Seen(since, begins, missing, int(dropped), note)
-
-
-def _files(options: Options) -> list[str]:
-    """Return the option that leaves the files of the system: one of a user may reach back further than those."""
-    return [] if options.directory else ["--system"]
-
-
-async def _beginning(journal: Journal, options: Options, since: dt.datetime) -> tuple[dt.datetime | None, bool]:
-    """Return when a journal begins that does not reach back to `since`, and whether something is missing.
-
-    Nothing is where the system itself was set up only then.
-    """
-    begins = await journal.begins(*_files(options))
-    young = begins is not None and not options.directory and begins <= _set_up() + _SETTING_UP
-    if young or options.partial:
-        return begins, not young
-    when = f"begins at {begins:%Y-%m-%d %H:%M:%S} UTC" if begins else "begins later"
-    raise ProbeError(
-        "incomplete",
-        f"messages were asked for since {since:%Y-%m-%d %H:%M:%S} UTC, but the journal {when}",
-        "keep the journal in /var/log/journal and large enough (SystemMaxUse=), or set 'partial = true'",
-    )
-
-
-def _set_up() -> dt.datetime:
-    """Return when this system was set up, the beginning of time where that is not known."""
-    try:
-        return dt.datetime.fromtimestamp(MACHINE_ID.stat().st_mtime, dt.UTC)
-    except OSError:
-        return dt.datetime.fromtimestamp(0, dt.UTC)
 
 
 async def _tail(journal: Journal, unit: str, lines: int) -> Found:
@@ -243,56 +143,76 @@ async def _tail(journal: Journal, unit: str, lines: int) -> Found:
 # --- the reading -------------------------------------------------------------------------------------
 
 
-def _reading(
-    options: Options,
-    unit: str,
-    context: Context,
-    seen: _Seen,
-    found: Found,
-    counted: int | None,
-    last: Found,
-) -> Reading:
-    begins = seen.begins if seen.missing else seen.since
-    measures: dict[str, Value] = {
-        "covered": None if begins is None else seconds((context.now - begins).total_seconds()),
-        "dropped": number(seen.dropped),
-    }
-    if counted is not None:
-        measures["count"] = number(counted)
+def _reading(options: Options, unit: str, seen: Seen, found: Found, counted: int | None, last: Found) -> Reading:
     what = f"of {unit}" if unit else "of all units"
+    asked = f"messages {what} with priority {options.priority} or worse"
     evidence = [
-        Evidence("what was looked at", _account(options, what, seen, found, counted)),
+        Evidence("what was looked at", _account(options, asked, seen, found, counted)),
         Evidence(f"messages {what}, {options.priority} or worse", _lines(found.entries), not found.complete),
     ]
     if options.tail:
         evidence.append(Evidence(f"last {options.tail} lines {what}", _lines(last.entries)))
     return Reading(
-        measures=measures,
+        measures={**_covered(seen), **({} if counted is None else {"count": number(counted)})},
         columns=COLUMNS,
-        rows=tuple(
-            (Moment(each.at), each.priority, each.source, each.message, each.unit or unit or None)
-            for each in found.entries
-        ),
+        rows=tuple(_row(each, unit) for each in found.entries),
         label="time",
         truncated=not found.complete,
         evidence=tuple(evidence),
-        command=_command(options, unit, seen.since),
+        command=_command(options, unit, seen.span),
     )
 
 
-def _lines(entries: tuple[Entry, ...]) -> str:
+def _events(options: Options, unit: str, seen: Seen, found: Found, last: Found) -> Reading:
+    """Return the reading of a unit's events: all are counted, and none where there were too many to be sure."""
+    told = [each for each in found.entries if each.event]
+    asked = f"what systemd says of the runs of {unit}"
+    complete = len(told) if found.complete else None
+    evidence = [
+        Evidence("what was looked at", _account(options, asked, seen, found, complete)),
+        Evidence(f"events of {unit}", _lines(told), not found.complete),
+    ]
+    if options.tail:
+        evidence.append(Evidence(f"last {options.tail} lines of {unit}", _lines(last.entries)))
+    shown_ones = told[-options.rows :]
+    counted = {"count": number(len(told)), **_unitevents.counts(each.event for each in told)}
+    return Reading(
+        measures={**_covered(seen), **(counted if found.complete else {})},
+        columns=(*COLUMNS, "event"),
+        rows=tuple((*_row(each, unit), each.event) for each in shown_ones),
+        label="time",
+        truncated=not found.complete or len(shown_ones) < len(told),
+        evidence=tuple(evidence),
+        command=_command(options, unit, seen.span),
+    )
+
+
+def _row(entry: Entry, unit: str) -> tuple[Value, ...]:
+    return (Moment(entry.at), entry.priority, entry.source, entry.message, entry.unit or unit or None)
+
+
+def _covered(seen: Seen) -> dict[str, Value]:
+    begins = seen.begins if seen.missing else seen.span.since
+    return {
+        "covered": None if begins is None else seconds((seen.span.end - begins).total_seconds()),
+        "dropped": number(seen.dropped),
+    }
+
+
+def _lines(entries: Sequence[Entry]) -> str:
     return "\n".join(each.line() for each in entries) or "none"
 
 
-def _account(options: Options, what: str, seen: _Seen, found: Found, counted: int | None) -> str:
+def _account(options: Options, asked: str, seen: Seen, found: Found, counted: int | None) -> str:
     """Return in words what was looked at, and what could not be seen."""
-    said = [f"messages {what} with priority {options.priority} or worse since {seen.since:%Y-%m-%d %H:%M:%SZ}"]
+    said = [f"{asked} {seen.span.words()}"]
     if options.directory:
         said.append(f"in the journal files of {options.directory}")
     if options.grep:
         said.append(f"in which /{options.grep}/ is found")
     if counted is None:
-        said.append(f"there are more than {COUNT_LIMIT:,}, too many to be counted")
+        limit = _MOST_EVENTS if options.events else COUNT_LIMIT
+        said.append(f"there are more than {limit:,}, too many to be counted")
     if not found.complete:
         said.append(f"only the newest {len(found.entries)} are shown")
     if seen.begins is not None:
@@ -305,12 +225,18 @@ def _account(options: Options, what: str, seen: _Seen, found: Found, counted: in
     return "\n".join(said)
 
 
-def _command(options: Options, unit: str, since: dt.datetime) -> str:
-    words = ["journalctl", "--no-pager", f"--priority={options.priority}", f"--since={since:%Y-%m-%d %H:%M:%S} UTC"]
+def _command(options: Options, unit: str, span: Span) -> str:
+    words = ["journalctl", "--no-pager", f"--since={span.since:%Y-%m-%d %H:%M:%S} UTC"]
+    if not span.open_end:
+        last = span.end - dt.timedelta(microseconds=1)
+        words.append(f"--until={last:%Y-%m-%d %H:%M:%S.%f} UTC")
     if options.directory:
         words.append(f"--directory={options.directory}")
     if unit:
         words.append(f"--unit={unit}")
+    if options.events:
+        return shlex.join([*words, *_unitevents.SELECTION])
+    words.append(f"--priority={options.priority}")
     if options.grep:
         words += [f"--grep={options.grep}", "--case-sensitive=yes"]
     return shlex.join(words)
@@ -323,12 +249,19 @@ def _problems(options: Options) -> list[tuple[str, str]]:
     found = []
     if options.unit and (problem := _systemd.name_problem(options.unit)):
         found.append(("unit", problem))
-    if options.since != SCHEDULED:
+    if options.since not in {SCHEDULED, WINDOW}:
         try:
             if not Duration.parse(options.since).seconds:
                 found.append(("since", "nothing lies within '0'; write how far to look back, like '24 h'"))
         except UnitError as error:
-            found.append(("since", f"{error}; or write 'scheduled' for the time of the checklist's job"))
+            others = "'scheduled' for the time of the checklist's job, or 'window' for what the run looks back over"
+            found.append(("since", f"{error}; or write {others}"))
+    if options.events and not options.unit:
+        found.append(("events", "say whose: they are what systemd says of the runs of one 'unit'"))
+    if options.events and options.grep:
+        found.append(("grep", "events are known by their kind; ask for 'events' or for a pattern"))
+    if options.events and options.priority != "err":
+        found.append(("priority", "events are looked at whatever their priority; leave it out"))
     if "\0" in options.grep or "\n" in options.grep:
         found.append(("grep", "a pattern is one line of text"))
     if options.directory and not os.path.isabs(options.directory):  # noqa: PTH117 - a text stays a text here
@@ -336,8 +269,8 @@ def _problems(options: Options) -> list[tuple[str, str]]:
     return found
 
 
-def _subjects(_options: Options) -> Subjects:
-    return SUBJECTS
+def _subjects(options: Options) -> Subjects:
+    return {**SUBJECTS, **_unitevents.SUBJECTS} if options.events else SUBJECTS
 
 
 def _open(_environment: Environment) -> JournalProbe:

@@ -34,9 +34,8 @@ class SqlOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     source: str
     """The connection to ask, by its name in `config.toml`."""
     query: str
-    """One statement that begins with `select`, `with`, `values`, `table` or `show`. It may name parameters of the
-    run: `:business_date`, `:scheduled`, `:covered_date`, `:month`, `:period`, `:period_start`, `:period_end`,
-    `:now`, `:timezone`, `:target`. It runs in a READ ONLY transaction with the time zone UTC; a column of the type
+    """One statement that begins with `select`, `with`, `values`, `table` or `show`. It may name the parameters of
+    the run that are listed below. It runs in a READ ONLY transaction with the time zone UTC; a column of the type
     `timestamp` names no moment, `x at time zone 'America/Chicago'` makes it one. Besides the rows there is
     `latency`, the seconds that the server needed."""
     units: dict[str, Unit] = {}

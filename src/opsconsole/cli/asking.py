@@ -1,4 +1,4 @@
-"""Shows what would be signed, asks, and has it signed: what `sign` and `amend` have in common."""
+"""Shows what would be signed, asks, and has it signed: what all signing has in common."""
 
 import getpass
 import sys
@@ -11,7 +11,8 @@ import typer
 from opsconsole.cli.common import UsageError, emit, narrate, report
 from opsconsole.cli.exits import Exit
 from opsconsole.cli.looping import Interrupted, finished
-from opsconsole.cli.proposing import Proposal, Wanted, proposed, signed
+from opsconsole.cli.proposing import Matter, Proposal
+from opsconsole.cli.qualification_text import case_lines
 from opsconsole.cli.telling import failure_lines, proposal_lines, signature_line
 from opsconsole.contracts.signer import SigningError
 from opsconsole.contracts.store import Conflict
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from opsconsole.wiring.services import Services
 
 _ROUNDS = 5
-"""Times that a run is shown anew because somebody else changed it, before it is left alone."""
+"""Times that a matter is shown anew because somebody else changed it, before it is left alone."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,12 @@ class Asking:
         return self.yes or typer.confirm(question, default=False, err=True)
 
 
-def carried_out(parts: "Services", wanted: Wanted, asking: Asking) -> Exit:
+def carried_out(parts: "Services", matter: Matter, asking: Asking) -> Exit:
     """Have it signed, if the person agrees; return how that ended."""
     for each in parts.notices:
         narrate(each)
     try:
-        return _signed(parts, wanted, asking)
+        return _signed(parts, matter, asking)
     except (ActionRefused, SigningError) as error:
         report(error)
         return Exit.FAILED
@@ -55,10 +56,10 @@ def carried_out(parts: "Services", wanted: Wanted, asking: Asking) -> Exit:
         raise typer.Exit(128 + ending.number) from None
 
 
-def _signed(parts: "Services", wanted: Wanted, asking: Asking) -> Exit:
+def _signed(parts: "Services", matter: Matter, asking: Asking) -> Exit:
     """Show what would be signed and have it signed, as often as somebody else changes it in between."""
     for _ in range(_ROUNDS):
-        proposal = finished(proposed(parts, wanted))
+        proposal = finished(matter.proposed(parts))
         _show(parts, proposal)
         if not asking.agreed("Sign this?"):
             narrate("not signed")
@@ -67,7 +68,7 @@ def _signed(parts: "Services", wanted: Wanted, asking: Asking) -> Exit:
         if proposal.tier is Tier.HARDWARE:
             narrate("touch the security key while it blinks")
         try:
-            signature, failures = finished(signed(parts, wanted, proposal, password))
+            signature, failures = finished(matter.signed(parts, proposal, password))
         except Conflict as error:
             narrate(f"not signed: {error}")
             continue
@@ -75,19 +76,23 @@ def _signed(parts: "Services", wanted: Wanted, asking: Asking) -> Exit:
         for line in failure_lines(failures):
             narrate(line)
         return Exit.OK
-    narrate(f"{wanted.run} keeps changing; sign it when nobody else works on it")
+    narrate(f"{matter.name} keeps changing; sign it when nobody else works on it")
     return Exit.FAILED
 
 
 def _show(parts: "Services", proposal: Proposal) -> None:
-    """Print the run where it is signed as a whole, and everything that the signature says."""
+    """Print the run or the qualification that is signed as a whole, and everything that the signature says."""
     for each in proposal.notices:
         narrate(each)
     if proposal.candidate is None and proposal.tier is Tier.ATTRIBUTED and not parts.signing.has_people:
         narrate("nobody may sign with a key here: it will be attributed to the login (see `opsconsole people add`)")
-    whole = "" if proposal.corrected is not None else parts.rendered(proposal.state, "text") + "\n"
-    lines = "".join(f"{line}\n" for line in proposal_lines(proposal))
-    emit(f"{whole}What is signed:\n{lines}", None)
+    if proposal.case is not None:
+        lines = () if proposal.is_seen else (*case_lines(proposal.case), "")
+        whole = "".join(f"{line}\n" for line in lines)
+    else:
+        whole = "" if proposal.corrected is not None else parts.rendered(proposal.state, "text") + "\n"
+    said = "".join(f"{line}\n" for line in proposal_lines(proposal))
+    emit(f"{whole}What is signed:\n{said}", None)
 
 
 def _password(login: str) -> str:

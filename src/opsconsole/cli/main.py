@@ -8,11 +8,25 @@ from typing import Annotated
 
 import typer
 
-from opsconsole.cli import checking, demonstrating, people, pruning, reading, running, signing, verifying
+from opsconsole.cli import (
+    checking,
+    demonstrating,
+    explaining,
+    listing,
+    people,
+    pruning,
+    reading,
+    reporting,
+    running,
+    signing,
+    verifying,
+)
+from opsconsole.cli.actions import action_commands
 from opsconsole.cli.common import Options, narrate
 from opsconsole.cli.ending import exit_code_of
 from opsconsole.cli.exits import Exit
 from opsconsole.cli.opening import console
+from opsconsole.cli.qualifying import qualification_commands
 from opsconsole.cli.store import store_commands
 from opsconsole.model.version import VERSION
 
@@ -61,14 +75,19 @@ cli.command("lint")(checking.lint)
 cli.command("doctor")(checking.doctor)
 cli.add_typer(checking.config_commands, name="config")
 cli.add_typer(people.people_commands, name="people")
-cli.command("list")(reading.list_checklists)
+cli.command("list")(listing.list_checklists)
 cli.command("show")(reading.show)
 cli.command("history")(reading.history)
 cli.command("export")(reading.export)
+cli.command("report")(reporting.report)
+cli.add_typer(action_commands, name="actions")
 cli.command("verify")(verifying.verify)
 cli.command("sign")(signing.sign)
 cli.command("amend")(signing.amend)
+cli.command("explain")(explaining.explain)
 cli.command("prune")(pruning.prune)
+qualification_commands.command("report")(reporting.qualification_report)
+cli.add_typer(qualification_commands, name="qualification")
 cli.add_typer(store_commands, name="store")
 
 

@@ -45,8 +45,8 @@ def console(options: Options, name: str = "", date: str = "") -> int:
             if name:
                 from opsconsole.cli.running import named
 
-                checklist, day = named(parts, name, date)
-                run_id = parts.engine.key_of(checklist, day).id
+                checklist, period = named(parts, name, date)
+                run_id = parts.engine.key_of(checklist, period).id
             return shown(parts, terminal, run_id)
 
 

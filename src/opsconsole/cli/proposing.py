@@ -1,22 +1,23 @@
 """What `sign` and `amend` are about to have signed: found, checked, and signed once somebody agreed to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from opsconsole.cli.common import UsageError
 from opsconsole.contracts.signer import Candidate, SigningError
 from opsconsole.contracts.store import Conflict, RunKey, StoreUnavailable
 from opsconsole.engine.entering import ActionRefused
 from opsconsole.engine.signing import Offer, tier_of
-from opsconsole.model.events import AmendmentKind, Meaning, Statement
+from opsconsole.model.events import Amendment, AmendmentKind, Meaning, Statement
 from opsconsole.model.runs import By, Corrected, RunState, SignOff
 from opsconsole.model.signoff import amended_state, hurdles, says_the_same
 from opsconsole.model.tiers import Tier
 
 if TYPE_CHECKING:
+    from opsconsole.engine.approving import Case
     from opsconsole.engine.session import RunSession
     from opsconsole.wiring.services import Services
 
@@ -30,19 +31,17 @@ class Correction:
     item: str = ""
     field: str = ""
     text: str = ""
+    qualification: str = ""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is to be signed, and with what."""
+class Means:
+    """With what it is to be signed."""
 
-    run: str
-    meaning: Meaning
     key: str = ""
     """Fingerprint or principal; the best key there is where it is empty."""
     without_key: Tier | None = None
     """Attributed or reauthenticated, where that was asked for."""
-    correction: Correction | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,10 @@ class Proposal:
     tier: Tier
     candidate: Candidate | None
     notices: tuple[str, ...] = ()
+    case: "Case | None" = None
+    """The qualification that is decided on, where it is that."""
+    is_seen: bool = False
+    """Whether the case was shown a moment ago, just as it is."""
 
     @property
     def corrected(self) -> Corrected | None:
@@ -63,6 +66,28 @@ class Proposal:
             return None
         by = By(self.state.opened.actor, self.statement.signed_at)
         return amended_state(self.state, amendment, by).amendments[-1]
+
+
+class Matter(Protocol):
+    """Something that a person may sign: shown as a proposal first, and signed as it was shown or not at all."""
+
+    @property
+    def name(self) -> str:
+        """What it is called: a run or a qualification."""
+        ...
+
+    async def proposed(self, parts: "Services") -> Proposal:
+        """Return what would be signed now; raises ActionRefused and SigningError with all that is in the way."""
+        ...
+
+    async def signed(
+        self, parts: "Services", proposal: Proposal, password: str | None
+    ) -> tuple[SignOff, tuple[str, ...]]:
+        """Sign what was shown, at the present moment; return the signature and what anchors could not keep.
+
+        Raises Conflict where it is not as it was shown.
+        """
+        ...
 
 
 def run_named(parts: "Services", name: str) -> str:
@@ -76,73 +101,105 @@ def run_named(parts: "Services", name: str) -> str:
 @asynccontextmanager
 async def resumed(parts: "Services", run: str) -> AsyncIterator["RunSession"]:
     """Work on a run that there is; an unsigned one by its checklist as that is now, as the console does."""
-    from opsconsole.model.calendar import period_named
-
     key = RunKey.parse(run)
     state = await asyncio.to_thread(parts.engine.load, run)
     checklist = parts.checklists.get(key.checklist)
-    period = period_named(key.period, checklist.cadence) if checklist is not None else None
+    period = parts.engine.period_named(checklist, key.period) if checklist is not None else None
     if checklist is None or period is None or state is None or state.signed is not None:
         session = await parts.engine.resume(run)
     else:
-        session = await parts.engine.open(checklist, period.start)
+        session = await parts.engine.open(checklist, period)
     try:
         yield session
     finally:
         await session.aclose()
 
 
-async def proposed(parts: "Services", wanted: Wanted) -> Proposal:
-    """Return what would be signed now; raises ActionRefused and SigningError with everything that is in the way."""
-    async with resumed(parts, wanted.run) as session:
-        if session.unsaved:
-            raise StoreUnavailable(
-                f"{session.unsaved} events of {wanted.run} are not saved yet: nothing is signed before they are",
-                "make room for the record, then try again",
-            )
-        _refuse_unready(session.state, wanted.meaning)
-        correction = wanted.correction
-        amendment = None
-        if correction is not None:
-            amendment = session.amendment(
-                correction.kind,
-                correction.reason,
-                item=correction.item,
-                field=correction.field,
-                text=correction.text,
-            )
-        refused: ActionRefused | None = None
-        for candidate in await _candidates(parts, session, wanted):
-            tier = wanted.without_key or tier_of(candidate)
-            try:
+@dataclass(frozen=True)
+class SignedRun:
+    """A Matter: a run that is performed, reviewed or amended."""
+
+    name: str
+    meaning: Meaning
+    means: Means
+    correction: Correction | None = None
+
+    async def proposed(self, parts: "Services") -> Proposal:
+        """Return what would be signed now."""
+        async with resumed(parts, self.name) as session:
+            refuse_unsaved(session)
+            _refuse_unready(session.state, self.meaning)
+            amendment = self._amendment(session)
+
+            def stated(candidate: Candidate | None, tier: Tier) -> Statement:
                 session.refuse_weak(tier)
-                statement = session.statement(wanted.meaning, candidate.person if candidate else None, amendment)
-            except ActionRefused as error:  # another key may be of somebody who may sign this
-                refused = refused or error
+                return session.statement(self.meaning, candidate.person if candidate else None, amendment)
+
+            wanted = session.state.definition.sign_off.tier
+            return await best_proposal(parts, session, self.meaning, self.means, stated, wanted)
+
+    def _amendment(self, session: "RunSession") -> Amendment | None:
+        wanted = self.correction
+        if wanted is None:
+            return None
+        return session.amendment(
+            wanted.kind,
+            wanted.reason,
+            item=wanted.item,
+            field=wanted.field,
+            text=wanted.text,
+            qualification=wanted.qualification,
+        )
+
+    async def signed(
+        self, parts: "Services", proposal: Proposal, password: str | None
+    ) -> tuple[SignOff, tuple[str, ...]]:
+        """Sign what was shown, at the present moment."""
+        async with resumed(parts, self.name) as session:
+            if session.state.last_seq != proposal.statement.head_seq:
+                raise Conflict(f"{self.name} has changed since it was shown")
+            person = proposal.candidate.person if proposal.candidate else None
+            statement = session.statement(self.meaning, person, proposal.statement.amendment)
+            if not says_the_same(statement, proposal.statement):
+                raise Conflict(f"{self.name} has changed since it was shown")
+            if proposal.candidate is not None:
+                failures = await parts.signing.sign(session, statement, proposal.candidate)
             else:
-                return Proposal(session.state, statement, tier, candidate, session.notices)
-        raise refused or ActionRefused(f"nobody can sign {wanted.run} now")
+                failures = await parts.signing.attribute(session, statement, password)
+            return next(each for each in session.state.signatures if each.body.statement == statement), failures
 
 
-async def signed(
-    parts: "Services", wanted: Wanted, proposal: Proposal, password: str | None
-) -> tuple[SignOff, tuple[str, ...]]:
-    """Sign what was shown, at the present moment; return the signature and what anchors could not keep.
+async def best_proposal(
+    parts: "Services",
+    session: "RunSession",
+    meaning: Meaning,
+    means: Means,
+    stated: Callable[[Candidate | None, Tier], Statement],
+    weakest: Tier,
+) -> Proposal:
+    """Return what the best key that may sign it would sign; raises ActionRefused and SigningError where none may.
 
-    Raises Conflict where the run is not as it was shown.
+    `stated` makes the statement for a key, or for none; `weakest` is the tier that the policy asks for.
     """
-    async with resumed(parts, wanted.run) as session:
-        if session.state.last_seq != proposal.statement.head_seq:
-            raise Conflict(f"{wanted.run} has changed since it was shown")
-        person = proposal.candidate.person if proposal.candidate else None
-        statement = session.statement(wanted.meaning, person, proposal.statement.amendment)
-        if not says_the_same(statement, proposal.statement):
-            raise Conflict(f"{wanted.run} has changed since it was shown")
-        if proposal.candidate is not None:
-            failures = await parts.signing.sign(session, statement, proposal.candidate)
+    refused: ActionRefused | None = None
+    for candidate in await _candidates(parts, session, meaning, means, weakest):
+        tier = means.without_key or tier_of(candidate)
+        try:
+            statement = stated(candidate, tier)
+        except ActionRefused as error:  # another key may be of somebody who may sign this
+            refused = refused or error
         else:
-            failures = await parts.signing.attribute(session, statement, password)
-        return next(each for each in session.state.signatures if each.body.statement == statement), failures
+            return Proposal(session.state, statement, tier, candidate, session.notices)
+    raise refused or ActionRefused(f"nobody can sign {session.state.run} now")
+
+
+def refuse_unsaved(session: "RunSession") -> None:
+    """Refuse to sign what is not all in the store; raises StoreUnavailable."""
+    if session.unsaved:
+        raise StoreUnavailable(
+            f"{session.unsaved} events of {session.state.run} are not saved yet: nothing is signed before they are",
+            "make room for the record, then try again",
+        )
 
 
 def _refuse_unready(state: RunState, meaning: Meaning) -> None:
@@ -161,26 +218,28 @@ def _refuse_unready(state: RunState, meaning: Meaning) -> None:
         raise ActionRefused(f"{things} to be done before {state.run} can be signed\n{listed}")
 
 
-async def _candidates(parts: "Services", session: "RunSession", wanted: Wanted) -> Sequence[Candidate | None]:
+async def _candidates(
+    parts: "Services", session: "RunSession", meaning: Meaning, means: Means, weakest: Tier
+) -> Sequence[Candidate | None]:
     """Return the keys to sign with, the best first, or None alone for a signature without any.
 
     Raises SigningError where a key is wanted that is not there.
     """
-    if wanted.without_key is Tier.REAUTHENTICATED and parts.signing.authenticator is None:
+    if means.without_key is Tier.REAUTHENTICATED and parts.signing.authenticator is None:
         raise SigningError("no-pam", "passwords cannot be asked for here", "set signing.pam_service")
-    if wanted.without_key is not None:
+    if means.without_key is not None:
         return (None,)
-    offer = await parts.signing.offer(session, wanted.meaning)
+    offer = await parts.signing.offer(session, meaning)
     if offer.refused is not None:
-        raise _with_way_on(offer.refused, session.state)
-    if wanted.key:
-        return (_named_key(offer, wanted.key),)
+        raise _with_way_on(offer.refused, weakest)
+    if means.key:
+        return (_named_key(offer, means.key),)
     return offer.candidates or (None,)
 
 
-def _with_way_on(refused: SigningError, state: RunState) -> SigningError:
-    """Tell how to go on without a key, where the checklist takes that; it is never done unasked."""
-    if not Tier.ATTRIBUTED.satisfies(state.definition.sign_off.tier):
+def _with_way_on(refused: SigningError, weakest: Tier) -> SigningError:
+    """Tell how to go on without a key, where the policy takes that; it is never done unasked."""
+    if not Tier.ATTRIBUTED.satisfies(weakest):
         return refused
     hint = f"{refused.hint}\n" if refused.hint else ""
     return SigningError(refused.reason, str(refused), f"{hint}or sign without a key: --attributed")

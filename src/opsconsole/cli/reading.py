@@ -1,10 +1,9 @@
-"""`list`, `show`, `history` and `export`: what there is, and what was."""
+"""`show`, `history` and `export`: what there is, and what was."""
 
 import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -12,45 +11,18 @@ from opsconsole.cli.common import UsageError, emit, narrate, opened_services, op
 from opsconsole.cli.exits import Exit
 from opsconsole.cli.running import named
 from opsconsole.cli.tables import table
+from opsconsole.model.checklists import Cadence
 from opsconsole.model.events import Via
 from opsconsole.model.signoff import count_words
 from opsconsole.model.text import visible
 
 if TYPE_CHECKING:
-    from opsconsole.engine.overview import RunSummary, Today
+    from opsconsole.engine.overview import RunSummary
     from opsconsole.model.checklists import Checklist, Item
     from opsconsole.model.runs import RunState
     from opsconsole.wiring.services import Services
 
 NameArgument = Annotated[str, typer.Argument(metavar="ID", help="A checklist.")]
-
-
-def list_checklists(context: typer.Context) -> None:
-    """List the checklists, when each is due and how it stands."""
-    options = options_of(context)
-    with opened_services(options, Via.COMMAND) as parts:
-        from opsconsole.engine.overview import today
-
-        rows = [_listed(today(parts.engine, each)) for each in parts.checklists.values()]
-        for problem in parts.problems:
-            narrate(problem)
-        if not rows:
-            narrate('there is no checklist; name a directory of them in config.toml: checklists = ["checklists"]')
-        sys.stdout.write(table([("CHECKLIST", "CADENCE", "DUE", "STANDS", "TITLE"), *rows]) if rows else "")
-
-
-def _listed(view: "Today") -> tuple[str, ...]:
-    local = view.times.due_at.astimezone(ZoneInfo(view.times.timezone))
-    stands = str(view.standing)
-    if view.current is not None:
-        stands += f", {view.current.result}"
-    return (
-        view.checklist.id,
-        str(view.checklist.cadence),
-        f"{local:%Y-%m-%d %H:%M %Z}",
-        stands,
-        view.checklist.title,
-    )
 
 
 def show(context: typer.Context, name: NameArgument) -> None:
@@ -64,13 +36,7 @@ def show(context: typer.Context, name: NameArgument) -> None:
 
 
 def _shown(checklist: "Checklist") -> list[str]:
-    due = checklist.due
-    lines = [
-        f"{checklist.title} ({checklist.id})",
-        f"{checklist.cadence}, due {due.days} at {due.at} {due.timezone}, overdue after {due.grace}",
-    ]
-    if checklist.qualification is not None:
-        lines.append(f"qualification: {checklist.qualification.days} consecutive passing days")
+    lines = [f"{checklist.title} ({checklist.id})", _shown_due(checklist)]
     if checklist.help:
         lines.append(checklist.help)
     for section in checklist.sections:
@@ -80,6 +46,22 @@ def _shown(checklist: "Checklist") -> list[str]:
     if checklist.fields:
         lines += ["", "Day's sheet", *(f"  {field.title}" for field in checklist.fields)]
     return lines
+
+
+def _shown_due(checklist: "Checklist") -> str:
+    """Return how often it is due, and when."""
+    due = checklist.due
+    rests = [f"holidays of {due.holidays}"] if due.holidays else []
+    rests += [f"{len(due.closed)} closed dates"] if due.closed else []
+    but = f" but for {' and '.join(rests)}" if rests else ""
+    match checklist.cadence:
+        case Cadence.INTERVAL:
+            return f"every {due.every}, {due.days}{but}, {due.timezone}"
+        case Cadence.ONCE:
+            on = f"after {due.after} has been reached" if due.after else f"on {due.on}"
+            return f"once, {on}, at {due.at} {due.timezone}, overdue after {due.grace}"
+        case cadence:
+            return f"{cadence}, due {due.days}{but} at {due.at} {due.timezone}, overdue after {due.grace}"
 
 
 def _shown_item(item: "Item") -> list[str]:
@@ -191,8 +173,8 @@ def _export_record(parts: "Services", state: "RunState", output: Path | None, *,
 def _recorded(parts: "Services", name: str) -> "RunState":
     run = name
     if "@" not in name:
-        checklist, day = named(parts, name)
-        run = parts.engine.key_of(checklist, day).id
+        checklist, period = named(parts, name)
+        run = parts.engine.key_of(checklist, period).id
     state = parts.engine.load(run)
     if state is None:
         raise UsageError(f"there is no record of {run}", "`opsconsole history` lists the runs there are")

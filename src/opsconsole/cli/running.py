@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from opsconsole.cli.actions import late_words
 from opsconsole.cli.common import UsageError, emit, narrate, opened_services, options_of
 from opsconsole.cli.exits import Exit, exit_code
 from opsconsole.cli.looping import Interrupted, finished
 from opsconsole.cli.opening import console
 from opsconsole.contracts.store import RunKey
+from opsconsole.model.calendar import FIRST_DATE, LAST_DATE
 from opsconsole.model.events import Via
 from opsconsole.model.outcomes import Outcome
 
 if TYPE_CHECKING:
     from opsconsole.engine.changes import Change
     from opsconsole.engine.session import RunSession
+    from opsconsole.model.calendar import Period
     from opsconsole.model.checklists import Checklist
     from opsconsole.model.runs import RunState
     from opsconsole.wiring.services import Services
@@ -89,7 +92,9 @@ class Headless:
             narrate(text)
 
     def code(self, state: "RunState") -> Exit:
-        """Return the exit code for a run, of which what was to be measured must have been."""
+        """Return the exit code for a run, of which what was to be measured must have been; a missed one failed."""
+        if state.missed:
+            return Exit.FAILED
         unseen = any(
             item.outcome is Outcome.PENDING and item.item.entry is None
             for name, item in state.items.items()
@@ -127,62 +132,69 @@ def run(
         raise typer.Exit(run_headless(parts, name, date, Headless(form, output, only, fail_on, quiet=quiet)))
 
 
-def named(parts: "Services", name: str, date: str = "") -> "tuple[Checklist, dt.date | None]":
-    """Return the checklist and the business date that a checklist's or a run's name and `--date` mean."""
+def named(parts: "Services", name: str, date: str = "") -> "tuple[Checklist, Period | None]":
+    """Return the checklist and the period that a checklist's or a run's name and `--date` mean."""
     wanted, at, period = name.partition("@")
     checklist = parts.checklist(wanted)
     if at:
         if date:
             raise UsageError(f"'{name}' names its period; leave --date away")
-        return checklist, date_of_period(checklist, period, name)
-    return checklist, parsed_date(date) if date else None
+        return checklist, period_called(parts, checklist, period, name)
+    return checklist, parts.engine.period(checklist, parsed_date(date)) if date else None
 
 
 def parsed_date(text: str) -> dt.date:
     """Read a date as it is written in a run's name."""
     try:
-        return dt.date.fromisoformat(text)
+        date = dt.date.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"'{text}' is no date; write it like 2026-11-21") from error
+    if not FIRST_DATE <= date <= LAST_DATE:
+        raise UsageError(f"there are no runs of {date}: only from {FIRST_DATE} to {LAST_DATE}")
+    return date
 
 
-def date_of_period(checklist: "Checklist", period: str, name: str) -> dt.date:
-    """Return a date that lies in the period called so (`2026-11-21`, `2026-W47`, `2026-11`, `2026-Q4`)."""
-    from opsconsole.model.calendar import period_named
-
-    found = period_named(period, checklist.cadence)
+def period_called(parts: "Services", checklist: "Checklist", period: str, name: str) -> "Period":
+    """Return the period called so (`2026-11-21`, `2026-W47`, `2026-11`, `2026-Q4`, `2026-11-21T1415Z`)."""
+    found = parts.engine.period_named(checklist, period)
     if found is None:
         example = RunKey(checklist.id, "2026-11-21").id
         raise UsageError(f"'{name}' names no run of a {checklist.cadence} checklist; write it like {example}")
-    return found.start
+    return found
 
 
 def run_headless(parts: "Services", name: str, date: str, how: Headless) -> Exit:
     """Measure a run, print it, and return its exit code. SIGTERM and Ctrl-C leave a run that can be resumed."""
     for each in parts.notices:
         how.say(each)
-    checklist, day = named(parts, name, date)
+    checklist, period = named(parts, name, date)
     unknown = sorted(set(how.only) - {item.id for item in checklist.items})
     if unknown:
         known = ", ".join(item.id for item in checklist.items)
         raise UsageError(f"{checklist.id} has no item '{unknown[0]}'; it has {known}")
     try:
-        state, measured = finished(_measured(parts, checklist, day, how))
+        state, measured = finished(_measured(parts, checklist, period, how))
     except Interrupted as ending:
         narrate("ended before everything was measured; the run can be resumed")
         raise typer.Exit(128 + ending.number) from None
-    if not measured and state.signed is not None:
+    if not measured and state.signed is not None and not state.missed:
         how.say(f"{state.run} was signed by {state.signed.by.actor.shown}: what is measured now is no part of it")
     emit(parts.rendered(state, how.form, colour=how.colour), how.output)
+    late = late_words(parts, checklist.id)
+    if late:
+        how.say(late)
     return how.code(state)
 
 
 async def _measured(
-    parts: "Services", checklist: "Checklist", day: dt.date | None, how: Headless
+    parts: "Services", checklist: "Checklist", period: "Period | None", how: Headless
 ) -> "tuple[RunState, bool]":
     from opsconsole.engine.engine import opened
+    from opsconsole.engine.missed import refuse_never_due
 
-    async with opened(parts.engine, checklist, day) as session:
+    if period is not None and parts.engine.load(parts.engine.key_of(checklist, period).id) is None:
+        refuse_never_due(parts.engine, checklist, period)
+    async with opened(parts.engine, checklist, period) as session:
         for each in session.notices:
             narrate(each)
         if sys.stderr.isatty() and not how.quiet:

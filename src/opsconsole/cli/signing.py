@@ -68,7 +68,7 @@ def sign(
     no key that may sign, a signature too weak for the checklist, the answer was no, somebody else changed the run);
     2 wrong usage or configuration; 4 the record could not be written.
     """
-    without = _without_key(key, attributed=attributed, reauthenticate=reauthenticate)
+    without = without_key_of(key, attributed=attributed, reauthenticate=reauthenticate)
     raise typer.Exit(_carried_out(context, name, _Signing(Meaning(meaning.value), key, without, yes)))
 
 
@@ -108,11 +108,12 @@ def amend(
     4 the record could not be written.
     """
     correction = _correction(reason, note=note, item=item, entry=entry, field=field, failed=failed)
-    without = _without_key(key, attributed=attributed, reauthenticate=reauthenticate)
+    without = without_key_of(key, attributed=attributed, reauthenticate=reauthenticate)
     raise typer.Exit(_carried_out(context, name, _Signing(Meaning.AMENDED, key, without, yes), correction))
 
 
-def _without_key(key: str, *, attributed: bool, reauthenticate: bool) -> Tier | None:
+def without_key_of(key: str, *, attributed: bool, reauthenticate: bool) -> Tier | None:
+    """Return in which way it is to be signed without a key, None where one is to sign; raises UsageError."""
     if sum((bool(key), attributed, reauthenticate)) > 1:
         raise UsageError("one of --key, --attributed and --reauthenticate, not several")
     if reauthenticate:
@@ -142,8 +143,9 @@ def _correction(reason: str, *, note: str, item: str, entry: str, field: str, fa
 def _carried_out(context: typer.Context, name: str, how: _Signing, correction: "Correction | None" = None) -> Exit:
     options = options_of(context)
     from opsconsole.cli.asking import Asking, carried_out
-    from opsconsole.cli.proposing import Wanted, run_named
+    from opsconsole.cli.proposing import Means, SignedRun, run_named
 
     with opened_services(options, Via.COMMAND) as parts:
-        wanted = Wanted(run_named(parts, name), how.meaning, how.key, how.without_key, correction)
-        return carried_out(parts, wanted, Asking(how.yes))
+        means = Means(how.key, how.without_key)
+        run = SignedRun(run_named(parts, name), how.meaning, means, correction)
+        return carried_out(parts, run, Asking(how.yes))

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from opsconsole.cli.proposing import Proposal
 from opsconsole.contracts.signer import Candidate, KeyPlace
 from opsconsole.export.facts import binding, exact_moment, zone_of
-from opsconsole.model.events import AmendmentKind
+from opsconsole.export.wording import signed_words
+from opsconsole.model.events import AmendmentKind, Approval, Meaning
 from opsconsole.model.runs import Corrected, RunState, SignOff
 from opsconsole.model.signoff import count_words
 from opsconsole.model.text import visible, visible_lines
@@ -23,8 +24,10 @@ def proposal_lines(proposal: Proposal) -> Iterator[str]:
         yield from _fact("items", _change(count_words(state.counts), count_words(statement.counts)))
         if statement.result is not state.result and not state.amended_to_fail:
             yield from _fact("", f"a run that was amended to {statement.result} never counts as passed again")
+    elif statement.approval is not None:
+        yield from _approval_lines(statement.meaning, statement.approval)
     else:
-        yield from _fact("result", f"{statement.result}, {count_words(statement.counts)}")
+        yield from _fact("result", f"{statement.result}, {signed_words(statement)}")
     where = zone_of(state.times)
     now = exact_moment(statement.signed_at, where)
     yield from _fact("meaning", f"{statement.meaning} by {statement.name} (login {statement.login})")
@@ -42,6 +45,10 @@ def proposal_lines(proposal: Proposal) -> Iterator[str]:
 
 def _correction_lines(state: RunState, corrected: Corrected) -> Iterator[str]:
     amendment = corrected.amendment
+    if amendment.qualification:
+        yield from _fact("about", f"{amendment.qualification}: {_about(amendment.kind)}")
+        yield from _fact("reason", amendment.reason)
+        return
     item = state.items.get(amendment.item) or state.retired.get(amendment.item)
     fields = {each.id: each.title for each in state.definition.fields}
     if item is not None:
@@ -65,6 +72,33 @@ def _correction_lines(state: RunState, corrected: Corrected) -> Iterator[str]:
     yield from _fact("reason", amendment.reason)
 
 
+def _about(kind: AmendmentKind) -> str:
+    if kind is AmendmentKind.RESET:
+        return "why the count began anew with this run"
+    return "this run is not to count, neither for nor against; a second person has to review that"
+
+
+def _approval_lines(meaning: Meaning, approval: Approval) -> Iterator[str]:
+    """Yield what is said of a qualification; the days were shown before, with the hashes that bind them."""
+    passed = sum(each.state == "passed" for each in approval.days)
+    period = f"{approval.first} to {approval.last}, {passed} of {len(approval.days)} days passed"
+    yield from _fact("decision", f"{approval.qualification} is {meaning}: count {approval.attempt}, {period}")
+    ready = "READY" if approval.ready else "NOT READY"
+    yield from _fact("phase", f"{ready} for {approval.phase}")
+    yield from _fact("reason", approval.reason or "none given")
+    yield from _fact(
+        "seen",
+        f"resets before: {approval.resets}, waivers: {approval.waivers}, warnings: {approval.warnings}, "
+        f"failed since: {', '.join(approval.failed_since) or 'none'}",
+    )
+    yield from _fact("evidence", "complete by the rules" if approval.complete else "NOT complete by the rules")
+    if approval.own_work_allowed:
+        yield from _fact("four eyes", "LIFTED by the definition: who signed the days may decide as well")
+    yield from _fact("rules", approval.qualification_hash)
+    for each in approval.days:
+        yield from _fact("day", f"{each.date} {each.state} {each.signer or 'nobody'}, event {each.seq} {each.hash}")
+
+
 def _key_words(candidate: Candidate) -> str:
     person = candidate.person
     place = "in the agent" if candidate.place is KeyPlace.AGENT else f"in {candidate.path}"
@@ -85,7 +119,9 @@ def signature_line(signature: SignOff) -> str:
     """Return what was signed in one line, with the head that stands for it."""
     statement = signature.body.statement
     how = signature.body.signature.tier
-    said = f"{statement.run}: {statement.meaning} {statement.result} by {statement.name}, {how}"
+    approval = statement.approval
+    what = str(statement.result) if approval is None else f"{approval.qualification} to {approval.last}"
+    said = f"{statement.run}: {statement.meaning} {what} by {statement.name}, {how}"
     return visible(f"{said}, event {signature.seq} {signature.hash}")
 
 

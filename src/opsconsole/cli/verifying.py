@@ -110,8 +110,8 @@ def _recorded(parts: "Services", name: str) -> str:
 
     run = name
     if "@" not in name:
-        checklist, day = named(parts, name)
-        run = parts.engine.key_of(checklist, day).id
+        checklist, period = named(parts, name)
+        run = parts.engine.key_of(checklist, period).id
     if not parts.engine.store.last_seq(run):
         raise UsageError(f"there is no record of {run}", "`opsconsole history` lists the runs there are")
     return run

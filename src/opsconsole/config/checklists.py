@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from opsconsole.config.cadences import check_cadence
 from opsconsole.config.decoding import Decoder, keys_of
 from opsconsole.config.diagnostics import WHOLE, Diagnostic, Place, Report, Severity
 from opsconsole.config.formats import CHECKLIST_RULES
@@ -156,7 +157,10 @@ class _Reading:
         if self._report.failed:
             return None
         read = {"id": self._path.stem, "sections": tuple(sections), "fields": tuple(fields)}
-        return self._decoder.build(Checklist, values | read, WHOLE)
+        checklist = self._decoder.build(Checklist, values | read, WHOLE)
+        if checklist is not None:
+            check_cadence(checklist, tables, self._report)
+        return checklist
 
     def _tables(self, table: Mapping[str, Any], key: str, place: Place) -> list[tuple[dict[str, Any], Place]]:
         """Return the tables of an array of tables, and report anything else that stands in its place."""

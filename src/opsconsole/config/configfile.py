@@ -25,6 +25,7 @@ def _no_blank(texts: tuple[str, ...]) -> str | None:
 SETTINGS_RULES = Rules(
     checks={
         (Settings, "checklists"): unique(_no_blank),
+        (Settings, "qualifications"): unique(_no_blank),
         (SigningSettings, "timeout"): whole(1, 600),
         (RetentionSettings, "evidence"): whole(0, 36_500),
         (RetentionSettings, "exports"): whole(0, 36_500),

@@ -1,30 +1,34 @@
 """What the types of a checklist do not say: the limits of its values, and mistakes that are known."""
 
+import datetime as dt
 from collections.abc import Callable
 from zoneinfo import available_timezones
 
 from opsconsole.config.decoding import Check, Rules, keys_of
 from opsconsole.config.limits import an_id, one_line, some, unique, whole
 from opsconsole.config.words import nearest, quoted
-from opsconsole.model.calendar import CalendarError, due_days, time_of_day, zone
+from opsconsole.model.calendar import time_of_day, zone
 from opsconsole.model.checklists import (
     ID,
+    Baseline,
     Checklist,
     Due,
     Entry,
     Escalation,
     Field,
     Item,
-    Qualification,
     Retry,
     Schedule,
     Section,
 )
+from opsconsole.model.duedays import due_days
+from opsconsole.model.holidays import CalendarError, is_holiday
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.values import Duration
 
 _ON_EMPTY = (Outcome.PASS, Outcome.WARN, Outcome.FAIL, Outcome.ERROR, Outcome.SKIPPED)
 _ON_TIMEOUT = (Outcome.WARN, Outcome.FAIL, Outcome.ERROR)
+_ON_NO_HISTORY = (Outcome.WARN, Outcome.FAIL, Outcome.ERROR, Outcome.SKIPPED)
 _REASONS = (
     "no-permission",
     "not-found",
@@ -41,6 +45,7 @@ _REASONS = (
 """The reasons of problems that several probes share (contracts.probe.ProbeError); a kind may have more."""
 
 MAX_TIMEOUT = 600
+_MINUTE, _DAY = 60, 86400
 
 
 def _optional_line(text: str) -> str | None:
@@ -64,6 +69,22 @@ def _timezone(name: str) -> str | None:
     message = _from_calendar(zone)(name)
     meant = nearest(name, available_timezones()) if message else None
     return f"unknown time zone {quoted(name)}; did you mean '{meant}'?" if meant else message
+
+
+def _holidays(region: str) -> str | None:
+    return _from_calendar(lambda each: is_holiday(dt.date(2000, 1, 1), each))(region) if region else None
+
+
+def _interval(every: Duration) -> str | None:
+    """Refuse intervals that do not divide a day, which would drift from day to day."""
+    whole_minutes = every.seconds >= _MINUTE and every.seconds % _MINUTE == 0
+    if whole_minutes and _DAY % every.seconds == 0 and every.seconds < _DAY:
+        return None
+    return f"{every} is no interval: whole minutes that divide a day, such as '5 min', '15 min', '1 h' or '6 h'"
+
+
+def _optional_id(text: str) -> str | None:
+    return an_id(text) if text else None
 
 
 def _duration(low: int, high: int, most: str) -> Check:
@@ -104,7 +125,11 @@ CHECKLIST_RULES = Rules(
         (Due, "timezone"): _timezone,
         (Due, "grace"): _duration(-1, 92 * 86400, "92 d"),
         (Schedule, "at"): _from_calendar(time_of_day),
-        (Qualification, "days"): whole(1, 366),
+        (Due, "holidays"): _holidays,
+        (Due, "every"): _interval,
+        (Due, "after"): _optional_id,
+        (Baseline, "readings"): whole(2, 365),
+        (Baseline, "least"): whole(2, 365),
         (Section, "title"): one_line,
         (Item, "id"): an_id,
         (Item, "title"): one_line,
@@ -123,7 +148,11 @@ CHECKLIST_RULES = Rules(
         (Field, "id"): an_id,
         (Field, "title"): one_line,
     },
-    choices={(Item, "on_empty"): _lower(_ON_EMPTY), (Item, "on_timeout"): _lower(_ON_TIMEOUT)},
+    choices={
+        (Item, "on_empty"): _lower(_ON_EMPTY),
+        (Item, "on_timeout"): _lower(_ON_TIMEOUT),
+        (Item, "on_no_history"): _lower(_ON_NO_HISTORY),
+    },
     hints={
         (Checklist, "id"): "the id of a checklist is the name of its file",
         (Checklist, "item"): "an item stands in a section: [[section.item]]",

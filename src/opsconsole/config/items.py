@@ -14,7 +14,7 @@ from opsconsole.config.formats import ITEM_KEYS
 from opsconsole.config.subjects import Judged, uses_entry
 from opsconsole.config.words import guess, kind_of, quoted
 from opsconsole.contracts.probe import ProbeKind, Subjects
-from opsconsole.model.checklists import Entry, EntryKind, Escalation, Item, substituted
+from opsconsole.model.checklists import Baseline, Entry, EntryKind, Escalation, Item, substituted
 from opsconsole.model.conditions import Condition
 from opsconsole.model.errors import OpsconsoleError
 
@@ -25,6 +25,7 @@ the place of the item's. Any other key of an item keeps its meaning, whatever th
 _NATURES = ("probe", "entry", "manual")
 _OF_PROBES = ("on_empty", "on_timeout", "skip_when", "for_each", "retry", "timeout")
 _OF_CONDITIONS = ("require", "target")
+_OF_PAST = ("on_no_history", "baseline")
 _SCHEDULED = re.compile(r"(?<![:\w]):scheduled\b")
 
 
@@ -93,8 +94,10 @@ class _Reading:
         entry = values.get("entry")
         if known is not None and entry is not BAD:
             self._check_subjects(good, known, entry)
-        if isinstance(entry, Entry) and len(good) == sum(map(len, conditions.values())):
-            self._check_entry(entry, [each for _, each in good])
+        if len(good) == sum(map(len, conditions.values())):
+            self._check_past(values.get("baseline"), [each for _, each in good])
+            if isinstance(entry, Entry):
+                self._check_entry(entry, [each for _, each in good])
         return self._decoder.build(Item, values, self._place)
 
     def _error(self, key: str, message: str) -> None:
@@ -141,7 +144,7 @@ class _Reading:
             other = "probe" if has_probe else "entry"
             self._error("manual", f"an item is ticked by a person or judged; leave out 'manual' or '{other}'")
         elif manual:
-            self._refuse((*_OF_CONDITIONS, *_OF_PROBES), "means nothing for a manual item")
+            self._refuse((*_OF_CONDITIONS, *_OF_PROBES, *_OF_PAST), "means nothing for a manual item")
         elif has_probe and has_entry:
             self._refuse(("for_each",), "does not go with an entry, which is a single value")
         elif has_entry:
@@ -274,6 +277,21 @@ class _Reading:
             objection = next(filter(None, (each.objection(condition) for each in judged)), None)
             if objection is not None:
                 self._report.error(place, objection)
+
+    def _check_past(self, baseline: Any, conditions: list[Condition]) -> None:
+        """Tell what is said of the past where no condition asks for it."""
+        asked = {each.past() for each in conditions} - {""}
+        if isinstance(baseline, Baseline) and baseline.least > baseline.readings:
+            self._error("baseline", f"of {baseline.readings} readings there are never {baseline.least}")
+        elif "baseline" in self._table and "baseline" not in asked and conditions:
+            self._warn_at("baseline", "no condition compares with the baseline: value < baseline * 1.5")
+        looks_back = self._table.get("probe") == "history"  # which itself tells that there is too little to look at
+        if "on_no_history" in self._table and not asked and not looks_back and conditions:
+            self._warn_at("on_no_history", "no condition compares with the past, so it is never asked for")
+
+    def _warn_at(self, key: str, message: str) -> None:
+        if key not in self._options:
+            self._report.warn(self._place.at(key), message)
 
     def _check_entry(self, entry: Entry, conditions: list[Condition]) -> None:
         if conditions and not any(map(uses_entry, conditions)):

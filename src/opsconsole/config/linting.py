@@ -1,4 +1,4 @@
-"""`opsconsole lint`: every problem of checklists, runbooks and configuration files, whichever is given."""
+"""`opsconsole lint`: every problem of checklists, qualifications, runbooks and configurations."""
 
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -8,13 +8,17 @@ from opsconsole.config.checklists import SUFFIX, load_checklist, toml_files
 from opsconsole.config.configfile import SourceKinds, read_settings
 from opsconsole.config.diagnostics import Diagnostic, Report, Severity
 from opsconsole.config.places import CONFIG_NAME, current_directory
+from opsconsole.config.qualifications import load_qualification
 from opsconsole.config.runbooks import DIRECTORY, load_runbook, runbook_path
 from opsconsole.config.textfiles import is_directory, is_file
 from opsconsole.config.tomlfiles import read_toml
 from opsconsole.contracts.probe import ProbeKind
+from opsconsole.model.checklists import Checklist
 
-_OF_CHECKLISTS = frozenset({"section", "field", "title", "cadence", "due", "schedule", "qualification"})
-_OF_CONFIG = frozenset({"sources", "store", "run", "console", "checklists"})
+_OF_CHECKLISTS = frozenset({"section", "field", "title", "cadence", "due", "schedule", "sign_off"})
+_OF_CONFIG = frozenset({"sources", "store", "run", "console", "checklists", "qualifications"})
+_OF_QUALIFICATIONS = frozenset({"checklist", "days"})
+"""Keys that every qualification has, and no checklist or configuration."""
 
 
 def lint_paths(
@@ -25,10 +29,11 @@ def lint_paths(
     sources: Collection[str] | None = None,
     check_trust: bool = True,
 ) -> list[Diagnostic]:
-    """Return every problem and warning of `paths`: directories, checklists, runbooks and configuration files.
+    """Return every problem and warning of `paths`: directories, checklists, qualifications, runbooks, settings.
 
-    A directory is searched for TOML files and its `runbooks`, a configuration for the checklists that it names.
-    Sources are looked up in the configuration that is linted along, else in `sources` (None: not at all).
+    A directory is searched for TOML files and its `runbooks`, a configuration for the checklists and qualifications
+    that it names. Sources are looked up in the configuration that is linted along, else in `sources` (None: not at
+    all); the checklists of a qualification among those that are linted along, where there are any.
     """
     lint = _Lint(kinds, source_kinds, sources, check_trust=check_trust)
     for path in paths:
@@ -60,47 +65,55 @@ class _Lint:
         self._seen: set[Path] = set()
         self._configs: list[Path] = []
         self._checklists: list[Path] = []
+        self._qualifications: list[Path] = []
+        self._usable: dict[str, Checklist] = {}
         self._runbooks: list[Path] = []
         self._found: list[Diagnostic] = []
 
-    def add(self, path: Path, *, named: bool) -> None:
-        """Sort a file or directory in; one that was `named`, and not only found, has to be something."""
+    def add(self, path: Path, *, named: bool, key: str = "") -> None:
+        """Sort a file or directory in; one that was `named`, and not only found, has to be something.
+
+        `key` is the setting that names it: all that stands there is read as that, whatever it looks like.
+        """
         if path.absolute() in self._seen:
             return
         self._seen.add(path.absolute())
         if is_directory(path):
-            self._add_directory(path)
+            self._add_directory(path, key)
         elif path.suffix == ".md":
             self._runbooks.append(path)
         elif path.suffix != SUFFIX and not is_file(path):
             self._say(path, "there is no such file or directory")
         elif path.suffix != SUFFIX:
-            self._say(path, "is neither a checklist or configuration (.toml) nor a runbook (.md)")
+            self._say(path, "is neither a checklist, qualification or configuration (.toml) nor a runbook (.md)")
         else:
-            self._add_toml(path, named=named)
+            self._add_toml(path, named=named, key=key)
 
     def _say(self, path: Path, message: str, severity: Severity = Severity.ERROR) -> None:
         self._found.append(Diagnostic(str(path), message, severity=severity))
 
-    def _add_directory(self, path: Path) -> None:
+    def _add_directory(self, path: Path, key: str) -> None:
         report = Report(str(path))
         for each in toml_files(path, report, check_trust=self._check_trust):
-            self.add(each, named=False)
+            self.add(each, named=False, key=key if each.name != CONFIG_NAME else "")
         runbooks = path if path.name == DIRECTORY else path / DIRECTORY
         for each in sorted(runbooks.glob("*.md")):
             self.add(each, named=False)
         self._found += report.diagnostics()
 
-    def _add_toml(self, path: Path, *, named: bool) -> None:
+    def _add_toml(self, path: Path, *, named: bool, key: str) -> None:
         tables, report = read_toml(path, check_trust=self._check_trust)
         if tables is None:
             self._found += report.diagnostics()
-        elif self._is_config(path, tables):
+        elif key == "qualifications" or (not key and _is_qualification(tables)):
+            self._qualifications.append(path)
+        elif not key and self._is_config(path, tables):
             self._configs.append(path)
-        elif named or tables.keys() & _OF_CHECKLISTS:
+        elif named or key or tables.keys() & _OF_CHECKLISTS:
             self._checklists.append(path)
         else:
-            self._say(path, "looks like neither a checklist nor a configuration; left out", Severity.WARNING)
+            message = "looks like neither a checklist, a qualification nor a configuration; left out"
+            self._say(path, message, Severity.WARNING)
 
     def _is_config(self, path: Path, tables: Mapping[str, Any]) -> bool:
         checklist, config = len(tables.keys() & _OF_CHECKLISTS), len(tables.keys() & _OF_CONFIG)
@@ -116,6 +129,7 @@ class _Lint:
             if other is not path:
                 self._say(path, f"{other} is called '{path.stem}' too; the id of a checklist must be its own")
             self._checklist(path)
+        self._check_qualifications()
         for path in self._runbooks:
             self._found += load_runbook(path, check_trust=self._check_trust).problems
         return self._found
@@ -126,15 +140,36 @@ class _Lint:
         if settings is None:
             return
         self._sources = {*(self._sources or ()), *settings.sources}
-        for place in settings.checklists:
-            try:
-                self.add(path.parent / Path(place).expanduser(), named=True)
-            except RuntimeError:
-                self._say(path, f"checklists: '~' means nothing without a home directory: {place}")
+        for key in ("checklists", "qualifications"):
+            for place in getattr(settings, key):
+                try:
+                    self.add(path.parent / Path(place).expanduser(), named=True, key=key)
+                except RuntimeError:
+                    self._say(path, f"{key}: '~' means nothing without a home directory: {place}")
 
     def _checklist(self, path: Path) -> None:
         loaded = load_checklist(path, self._kinds, sources=self._sources, check_trust=self._check_trust)
         self._found += sorted((*loaded.problems, *loaded.warnings), key=lambda each: each.line)
+        if loaded.checklist is not None:
+            self._usable.setdefault(path.stem, loaded.checklist)
         for item in loaded.checklist.items if loaded.checklist else ():
             if item.on_fail.runbook:
                 self.add(runbook_path(path, item.on_fail.runbook), named=True)
+
+    def _check_qualifications(self) -> None:
+        """Check qualifications, by the checklists that could be read; one that is broken is not called missing."""
+        ids: dict[str, Path] = {}
+        broken = {each.stem for each in self._checklists} - self._usable.keys()
+        for path in self._qualifications:
+            other = ids.setdefault(path.stem, path)
+            if other is not path:
+                self._say(path, f"{other} is called '{path.stem}' too; the id of a qualification must be its own")
+            looked_up = self._usable if self._checklists and not broken else None
+            loaded = load_qualification(path, looked_up, check_trust=self._check_trust)
+            self._found += loaded.problems
+
+
+def _is_qualification(tables: Mapping[str, Any]) -> bool:
+    return tables.keys() >= _OF_QUALIFICATIONS or bool(
+        tables.keys() & _OF_QUALIFICATIONS and not tables.keys() & (_OF_CHECKLISTS | _OF_CONFIG) - {"title"}
+    )

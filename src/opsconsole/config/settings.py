@@ -68,6 +68,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     checklists: tuple[str, ...] = ()
     """Directories with checklists, or single files; those that come with the program where it is left out."""
+    qualifications: tuple[str, ...] = ()
+    """Directories with qualifications, or single files; none where it is left out."""
     store: str = ""
     """Where the records are: a SQLite file (`opsconsole.db` in the state directory where it is left out), or the
     PostgreSQL database that several hosts share (`postgresql://HOST/DATABASE`, `service=NAME`)."""
@@ -115,6 +117,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     retention: RetentionSettings = RetentionSettings()
     checklists: tuple[Path, ...] = ()
     """Empty where nothing is configured: then those that come with the program are offered."""
+    qualifications: tuple[Path, ...] = ()
     run: RunSettings = RunSettings()
     console: ConsoleSettings = ConsoleSettings()
     sources: Mapping[str, Source] = {}

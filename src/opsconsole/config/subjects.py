@@ -1,6 +1,7 @@
 """Checks conditions against what a probe will bring back: unknown names, unlike units, forgotten quotes."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from opsconsole.config.words import guess, nearest
 from opsconsole.contracts.probe import Subjects
@@ -47,8 +48,11 @@ class Judged:
             return "'entry' is what an operator types in; this item asks for none"
         if condition.subject == ENTRY and condition.quantifier is not None:
             return f"'entry' is a single value; leave '{condition.quantifier}' out"
-        if self._entry.kind is EntryKind.TEXT and condition.subject == ENTRY and _is_numeric(condition.limit):
-            return "'entry' is a text here, which is not compared with numbers"
+        if self._entry.kind is EntryKind.TEXT and condition.subject == ENTRY:
+            if _is_numeric(condition.limit):
+                return "'entry' is a text here, which is not compared with numbers"
+            if condition.past():
+                return f"'entry' is a text here, which has no '{condition.past()}': only numbers are compared so"
         return None
 
     def _of_subject(self, condition: Condition) -> str | None:
@@ -81,6 +85,9 @@ class Judged:
                 return f"'{subject}' is {_KINDS[unit]}; {self._instead(subject, quantity, unit)}"
         if isinstance(limit, Tolerance) and limit.width.number.unit not in {Unit.PERCENT, unit}:
             return f"'{subject}' is {_KINDS[unit]}; a tolerance of {limit.width} cannot be taken from it"
+        plus = _plus(condition)
+        if plus is not None and plus.number.unit is not unit:
+            return f"'{subject}' is {_KINDS[unit]}; {self._instead_of_sum(condition, plus)}"
         for name in condition.names():
             other = self._units.get(name)
             if other is not None and other is not unit:
@@ -107,6 +114,20 @@ class Judged:
                 return f"write {plain} instead of {quantity}"
             case _:
                 return f"{quantity} is {_KINDS[given]}"
+
+    def _instead_of_sum(self, condition: Condition, plus: Quantity) -> str:
+        """Return what to write instead of adding something unlike to a measure or to the past."""
+        name = condition.past() or condition.names()[0]
+        if plus.number.unit is Unit.PERCENT:
+            factor = max(1 + plus.number.value / 100, Decimal("0.01"))
+            return f"a share of it is written {name} * {factor.normalize():f}"
+        return f"{plus}, {_KINDS[plus.number.unit]}, cannot be added to '{name}'"
+
+
+def _plus(condition: Condition) -> Quantity | None:
+    """Return what is added to the name that is the limit of a condition."""
+    limit = condition.limit.of if isinstance(condition.limit, Tolerance) else condition.limit
+    return limit.plus if isinstance(limit, Name) else None
 
 
 def uses_entry(condition: Condition) -> bool:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -10,13 +10,19 @@ from opsconsole.model.calendar import Times
 from opsconsole.model.readings import Evidence, Problem, Reading
 from opsconsole.model.values import Unit
 
+if TYPE_CHECKING:
+    from opsconsole.contracts.past import History
+
+TOO_LITTLE_HISTORY = "too-little-history"
+"""The reason of a problem that is none yet: there are too few earlier readings to say anything."""
+
 
 class ProbeError(Exception):
     """Something could not be measured: a value of the run, never a crash.
 
     `problem.reason` is a stable code. Those that several probes share: `no-permission`, `not-found`,
     `not-booted-with-systemd`, `missing-program`, `empty`, `source-down`, `unknown-source`, `superuser`, `timeout`,
-    `bad-answer`, `failed`.
+    `bad-answer`, `failed`; `too-little-history`, which an item maps by `on_no_history`.
     """
 
     def __init__(self, reason: str, cause: str, hint: str = "", evidence: tuple[Evidence, ...] = ()) -> None:
@@ -28,6 +34,8 @@ class ProbeError(Exception):
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What a probe may know of the run it measures for."""
 
+    run: str = ""
+    checklist: str = ""
     item: str
     times: Times
     now: dt.datetime
@@ -96,3 +104,5 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """What probes are opened with."""
 
     sources: Mapping[str, Source] = {}
+    history: "History | None" = None
+    """Earlier runs of the record; None where there is no record."""

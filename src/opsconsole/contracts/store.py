@@ -1,6 +1,6 @@
 """What a store is: an append-only, chained list of events, with one open run for each checklist and period."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -96,6 +96,20 @@ class Link(msgspec.Struct, frozen=True):
     """The texts that the document holds the hashes of, in its order; None for one that was removed."""
 
 
+class Extract(msgspec.Struct, frozen=True):
+    """One event of a run that was asked for by its kind."""
+
+    seq: int
+    run: str
+    kind: str
+    """Such as `opened`."""
+    hash: str
+    document: bytes
+    """The exact bytes."""
+    sound: bool
+    """Whether they are what was stored: their hash is that of the link."""
+
+
 class Health(msgspec.Struct, frozen=True):
     """One thing that `doctor` looked at in a store."""
 
@@ -168,8 +182,11 @@ class Store(Protocol):
         """Return the seq of a run's last event, 0 where it has none."""
         ...
 
-    def runs(self, checklist: str = "", *, limit: int = 0) -> list[RunKey]:
-        """Return the runs there are, of one checklist if named, latest period first."""
+    def runs(self, checklist: str = "", *, limit: int = 0, with_actions: bool = False) -> list[RunKey]:
+        """Return the runs there are, of one checklist if named, latest end of period first.
+
+        Those of one date and checklist stand latest first too; `with_actions`: only those with action items.
+        """
         ...
 
     def head(self) -> Head:
@@ -188,6 +205,13 @@ class Store(Protocol):
         """Yield the events of a run, or of all, in order and exactly as they are stored, without looking at them.
 
         Their evidence texts are read only where asked for.
+        """
+        ...
+
+    def extracts(self, checklist: str, kinds: Collection[str], *, after: int = 0) -> Iterator[Extract]:
+        """Yield the events of some kinds of all runs of a checklist beyond seq `after`, in order.
+
+        For whoever looks at years of runs and needs no readings. Evidence is not read.
         """
         ...
 

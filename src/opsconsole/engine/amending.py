@@ -6,9 +6,18 @@ from opsconsole.model.outcomes import UNMEASURED
 from opsconsole.model.runs import ItemState, RunState
 from opsconsole.model.text import storable
 
+_OF_MEASURED = frozenset({AmendmentKind.ENTRY, AmendmentKind.FIELD, AmendmentKind.FAILED})
+
 
 def amendment_of(
-    run: RunState, kind: AmendmentKind, reason: str, *, item: str = "", field: str = "", text: str = ""
+    run: RunState,
+    kind: AmendmentKind,
+    reason: str,
+    *,
+    item: str = "",
+    field: str = "",
+    text: str = "",
+    qualification: str = "",
 ) -> Amendment:
     """Return an amendment of the signed `run`; raises ActionRefused where it makes none.
 
@@ -17,6 +26,8 @@ def amendment_of(
     """
     if run.signed is None:
         raise ActionRefused(f"{run.run} is not signed: change it as usual")
+    if run.missed and kind in _OF_MEASURED:
+        raise ActionRefused(f"{run.run} was missed: nothing was seen that could be corrected")
     why = written(reason)
     match kind:
         case AmendmentKind.NOTE:
@@ -32,6 +43,10 @@ def amendment_of(
             if state.failed is not None:
                 raise ActionRefused(f"{state.item.title} was amended to FAIL already")
             return Amendment(kind=kind, reason=why, item=item)
+        case AmendmentKind.RESET | AmendmentKind.EXCLUDED:
+            if not qualification:
+                raise ActionRefused("name the qualification that is meant")
+            return Amendment(kind=kind, reason=why, qualification=qualification)
 
 
 def _item(run: RunState, name: str, *, among_retired: bool = False) -> ItemState:
@@ -65,7 +80,7 @@ def _entry(state: ItemState, why: str, text: str) -> Amendment:
     if state.item.entry is None:
         raise ActionRefused(f"{state.item.title} takes no entry that could be corrected")
     value = typed_value(state.item.entry, text)
-    judgement = judged_entry(state, value)
+    judgement = judged_entry(state, value, state.typed.body.past if state.typed is not None else ())
     if judgement.outcome in UNMEASURED:
         raise ActionRefused(f"'{text}' cannot be judged: {judgement.summary}")
     clean = storable(text.strip())

@@ -17,14 +17,25 @@ from opsconsole.engine.entering import ActionRefused
 from opsconsole.engine.identity import local_zone
 from opsconsole.engine.locking import PassLock
 from opsconsole.engine.measuring import MeasuringOptions, Pass, longest_pass, unmeasured
+from opsconsole.engine.past import StoreHistory
+from opsconsole.engine.qualifying import Qualifying
 from opsconsole.engine.recorder import NotKept
 from opsconsole.engine.session import RunSession, utc_now
 from opsconsole.engine.spill import Spill
-from opsconsole.model.calendar import business_date, due_dates_before, period_of, times_of, zone
-from opsconsole.model.checklists import Checklist
+from opsconsole.model.calendar import (
+    Period,
+    business_date,
+    period_at,
+    period_named,
+    period_of,
+    slot_begins,
+    times_of,
+    zone,
+)
+from opsconsole.model.checklists import Cadence, Checklist
 from opsconsole.model.encoding import definition_hash
 from opsconsole.model.events import Actor, Body, Event, Opened, Redefined, Stored, Waived
-from opsconsole.model.qualifications import DayOfMonitoring, day_of_monitoring, seen_in_time
+from opsconsole.model.qualifications import DayOfMonitoring, Qualification
 from opsconsole.model.redaction import redacted
 from opsconsole.model.runs import RunState, fold
 from opsconsole.model.version import VERSION
@@ -47,12 +58,17 @@ class Engine:
         options: MeasuringOptions | None = None,
         clock: Callable[[], dt.datetime] = utc_now,
         spill_directories: Collection[Path] = (),
+        checklists: Mapping[str, Checklist] | None = None,
+        qualifications: Mapping[str, Qualification] | None = None,
     ) -> None:
+        """`checklists` are those that there are: the calendars of the past, and what `qualifications` count."""
         self.store = store
         self.actor = actor
         self.clock = clock
         self._kinds = kinds
-        self._environment = environment
+        self.history = StoreHistory(store, checklists or {}, self.zone_of)
+        self.qualifying = Qualifying(self, qualifications or {}, checklists or {})
+        self._environment = msgspec.structs.replace(environment, history=self.history)
         self._options = options or MeasuringOptions()
         self._locks = state_directory / "locks"
         self._unsaved = (state_directory / "unsaved", *spill_directories)
@@ -68,32 +84,65 @@ class Engine:
         """Return the business date of a checklist now."""
         return business_date(checklist, self.clock(), self.zone_of(checklist))
 
-    def key_of(self, checklist: Checklist, date: dt.date | None = None) -> RunKey:
-        """Return the name of the run for `date`, the present business date where none is given."""
-        day = date or self.business_date(checklist)
-        return RunKey(checklist.id, period_of(day, checklist.cadence).key)
+    def period(self, checklist: Checklist, when: dt.date | Period | None = None) -> Period:
+        """Return the period that a date lies in, the present one where none is given.
+
+        Raises ActionRefused for an interval, of which a day has many, and for a list that comes after a
+        qualification which has not been reached.
+        """
+        if isinstance(when, Period):
+            return when
+        if checklist.cadence is Cadence.ONCE and checklist.due.after:
+            return period_of(self._qualified(checklist)[1], Cadence.ONCE)
+        if when is None or checklist.cadence is Cadence.ONCE:
+            return period_at(checklist, self.clock(), self.zone_of(checklist))
+        if checklist.cadence is Cadence.INTERVAL:
+            raise ActionRefused(
+                f"{checklist.id} runs every {checklist.due.every}: a date alone names none of its runs",
+                f"name one by the instant at which it begins: {checklist.id}@{when}T0800Z",
+            )
+        return period_of(when, checklist.cadence)
+
+    def period_named(self, checklist: Checklist, key: str) -> Period | None:
+        """Return the period of a checklist that is called `key`, None where it has none of that name."""
+        return period_named(key, checklist, self.zone_of(checklist))
+
+    def _qualified(self, checklist: Checklist) -> tuple[dt.date, dt.date]:
+        """Return the days that a list looks back over which comes after a qualification."""
+        name = checklist.due.after
+        reached = self.qualifying.reached(name)
+        if reached is None:
+            state = self.qualifying.state(name)
+            passed = f"{state.current.passed} of {state.definition.days} days have passed"
+            raise ActionRefused(f"{checklist.id} opens when {name} has been reached: {passed}")
+        return reached
+
+    def key_of(self, checklist: Checklist, when: dt.date | Period | None = None) -> RunKey:
+        """Return the name of the run of a date or period, the present one without; raises as `period` does."""
+        return RunKey(checklist.id, self.period(checklist, when).key)
 
     # --- runs --------------------------------------------------------------------------------------
 
-    async def open(self, checklist: Checklist, date: dt.date | None = None) -> RunSession:
-        """Open the run of `date`, or resume it; a signed one is opened to be read.
+    async def open(self, checklist: Checklist, when: dt.date | Period | None = None) -> RunSession:
+        """Open the run of a date or period, the present one without, or resume it; a signed one to be read.
 
         An edit of the checklist since the run was opened is recorded; waivers that have not expired are carried
-        over from the run before. What an earlier process could not save is saved first. Raises ActionRefused for a
-        day that has not come.
+        over from the run before. What an earlier process could not save is saved first. Where nobody opened the run
+        before its period was over, it is opened as missed: nothing is measured, and what can be signed is why.
+        Raises ActionRefused for a period that has not come.
         """
-        key = self.key_of(checklist, date)
-        today = self.business_date(checklist)
+        period = await asyncio.to_thread(self.period, checklist, when)
+        key = RunKey(checklist.id, period.key)
         stored = await asyncio.to_thread(self.store.events, key.id)
         if not stored:
-            day = self._opening_day(checklist, date, today)
-            bodies = await asyncio.to_thread(self._opening, checklist, key, day)
+            bodies = await asyncio.to_thread(self._opening, checklist, key, period)
             with suppress(AlreadyOpen):
                 await asyncio.to_thread(self.store.append, [self._event(key, each) for each in bodies], after=0)
             stored = await asyncio.to_thread(self.store.events, key.id)
-        session = await self._resumed(key.id, stored, today)
+        session = await self._resumed(key.id, stored)
         current = definition_hash(checklist)
-        if session.state.signed is None and session.state.definition_hash != current:
+        state = session.state
+        if state.signed is None and not state.missed and state.definition_hash != current:
             await session.record(Redefined(definition=checklist, definition_hash=current))
         return session
 
@@ -105,36 +154,37 @@ class Engine:
         stored = await asyncio.to_thread(self.store.events, run)
         if not stored:
             raise ActionRefused(f"there is no record of {run}", "`opsconsole history` lists the runs there are")
-        return await self._resumed(run, stored, None)
+        return await self._resumed(run, stored)
 
-    async def _resumed(self, run: str, stored: Sequence[Stored], today: dt.date | None) -> RunSession:
+    async def _resumed(self, run: str, stored: Sequence[Stored]) -> RunSession:
         spill = Spill(self._unsaved, run)
         redact = partial(redacted, known=self._options.secrets)
-        session = RunSession(self.store, stored, self.actor, spill, self.clock, today=today, redact=redact)
+        session = RunSession(self.store, stored, self.actor, spill, self.clock, redact=redact, history=self.history)
         with suppress(NotKept):  # it is among the session's notices
             await session.retry_unsaved()
         return session
 
-    def _opening_day(self, checklist: Checklist, date: dt.date | None, today: dt.date) -> dt.date:
-        """Return the business date of a new run: of a period that has begun, and no later than today."""
-        if date is None:
-            return today
-        if period_of(date, checklist.cadence).start > today:
-            raise ActionRefused(f"{date} has not come yet: the business date of {checklist.id} is {today}")
-        return min(date, today)
-
     def _event(self, key: RunKey, body: Body) -> Event:
         return Event(id=str(uuid.uuid4()), run=key.id, at=self.clock(), actor=self.actor, body=body)
 
-    def _opening(self, checklist: Checklist, key: RunKey, day: dt.date) -> list[Body]:
-        times = times_of(checklist, day, self.zone_of(checklist))
+    def _opening(self, checklist: Checklist, key: RunKey, period: Period) -> list[Body]:
+        today, where = self.business_date(checklist), self.zone_of(checklist)
+        if (period.start > today and checklist.cadence is not Cadence.ONCE) or (
+            checklist.cadence is Cadence.INTERVAL and slot_begins(period) > self.clock()
+        ):
+            raise ActionRefused(f"{key.id} has not come yet: the business date of {checklist.id} is {today}")
+        looked_at = self._qualified(checklist) if checklist.due.after else None
+        day = _opening_day(checklist, period, today)
+        times = times_of(checklist, period, where, day, looked_at)
         opened = Opened(
             times=times,
             definition=checklist,
             definition_hash=definition_hash(checklist),
             version=VERSION,
+            missed=times.over(self.clock()),
+            qualified=looked_at,
         )
-        return [opened, *self._carried_waivers(checklist, key, day)]
+        return [opened] if opened.missed else [opened, *self._carried_waivers(checklist, key, day)]
 
     def _carried_waivers(self, checklist: Checklist, key: RunKey, day: dt.date) -> list[Waived]:
         earlier = [run for run in self.store.runs(checklist.id, limit=50) if run.period < key.period]
@@ -165,7 +215,7 @@ class Engine:
         longer than a pass can is no longer waited for, which `given_up` tells. A signed run is never measured, and
         one that is signed meanwhile no more.
         """
-        if session.state.signed is not None:
+        if session.state.signed is not None or session.state.missed or session.state.lapsed(self.clock()):
             return False
         lock = PassLock(self._locks / f"{session.state.run}.lock", longest_pass(session.state))
         async with lock.held(waiting, given_up) as joined:
@@ -192,25 +242,23 @@ class Engine:
         return fold(self.store.events(run))
 
     def day_of_monitoring(self, state: RunState) -> DayOfMonitoring | None:
-        """Return which day of its qualification a run is, None where the checklist has none."""
-        wanted = state.definition.qualification
-        if wanted is None:
-            return None
+        """Return which day of its qualification a run is, None where none counts it."""
+        return self.qualifying.monitoring(state)
 
-        def passed(date: dt.date) -> bool:
-            key = RunKey(state.definition.id, period_of(date, state.definition.cadence).key)
-            before = fold(self.store.events(key.id))
-            return before is not None and before.passed and seen_in_time(before)
 
-        due, cadence = state.definition.due, state.definition.cadence
-        earlier = due_dates_before(state.times.period, cadence, due)
-        return day_of_monitoring(passed, earlier, wanted.days)
+def _opening_day(checklist: Checklist, period: Period, today: dt.date) -> dt.date:
+    """Return the business date of a new run: within its period, and no later than today."""
+    if checklist.cadence is Cadence.ONCE:
+        return max(period.start, today)
+    return max(period.start, min(today, period.end))
 
 
 @asynccontextmanager
-async def opened(engine: Engine, checklist: Checklist, date: dt.date | None = None) -> AsyncIterator[RunSession]:
+async def opened(
+    engine: Engine, checklist: Checklist, when: dt.date | Period | None = None
+) -> AsyncIterator[RunSession]:
     """Open or resume a run for the length of a `with` block."""
-    session = await engine.open(checklist, date)
+    session = await engine.open(checklist, when)
     try:
         yield session
     finally:

@@ -7,8 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from opsconsole.engine.loginkey import login_key
-from opsconsole.model.calendar import CalendarError, zone
+from opsconsole.model.calendar import zone
 from opsconsole.model.events import Actor, Via
+from opsconsole.model.holidays import CalendarError
 from opsconsole.model.text import storable
 
 _LOCALTIME = Path("/etc/localtime")

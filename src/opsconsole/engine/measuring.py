@@ -4,22 +4,25 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from opsconsole.contracts.probe import Context, Environment, Probe, ProbeError, ProbeKind
+from opsconsole.contracts.probe import TOO_LITTLE_HISTORY, Context, Environment, Probe, ProbeError, ProbeKind
 from opsconsole.contracts.store import AlreadySigned, StoreError, Unrecordable
 from opsconsole.engine.changes import Progress
+from opsconsole.engine.past import pasts
 from opsconsole.engine.recorder import NotSaved
 from opsconsole.engine.session import RunSession
 from opsconsole.model.checklists import Item, RetryOn, substituted
 from opsconsole.model.encoding import dec_hook
 from opsconsole.model.events import Measured
-from opsconsole.model.judging import judge, measures_of
+from opsconsole.model.judging import judge_item, measures_of, without_history
 from opsconsole.model.outcomes import Outcome
+from opsconsole.model.past import looks_back
 from opsconsole.model.readings import Judgement, Problem, Reading
-from opsconsole.model.redaction import redacted_problem, redacted_reading
+from opsconsole.model.redaction import redacted_past, redacted_problem, redacted_reading
 from opsconsole.model.runs import RunState
 from opsconsole.model.values import seconds
 
@@ -211,6 +214,7 @@ class Pass:
         elapsed = seconds(asyncio.get_running_loop().time() - began)
         try:
             reading = None if reading is None else redacted_reading(reading, self._options.secrets)
+            reading = None if reading is None else await self._with_past(item, target, reading)
             problem = None if problem is None else redacted_problem(problem, self._options.secrets)
             judgement = self._judged(item, reading, problem)
         except Exception as error:  # noqa: BLE001 - what a plug-in brings back may be of any shape
@@ -228,6 +232,16 @@ class Pass:
             definition_hash=self._definition_hash,
         )
 
+    async def _with_past(self, item: Item, target: str, reading: Reading) -> Reading:
+        """Return the reading with what its conditions compare it with, which is kept beside it."""
+        history = self._environment.history
+        if history is None or not looks_back(item):
+            return reading
+        state = self._session.state
+        read = partial(pasts, history, state.run, state.definition, state.times, item, reading, target)
+        past = await asyncio.to_thread(read)
+        return msgspec.structs.replace(reading, past=redacted_past(past, self._options.secrets))
+
     def _kind(self, item: Item) -> ProbeKind:
         kind = self._kinds.get(item.probe)
         if kind is None:
@@ -240,6 +254,8 @@ class Pass:
 
     def _context(self, item: Item, target: str) -> Context:
         return Context(
+            run=self._session.state.run,
+            checklist=self._session.state.definition.id,
             item=item.id,
             times=self._session.state.times,
             now=self._session.clock(),
@@ -276,7 +292,7 @@ class Pass:
             return Judgement(Outcome.ERROR, "the probe brought nothing back")
         if item.entry is not None:
             return _reference(item, reading)
-        return judge(reading, item.require, item.target, on_empty=item.on_empty)
+        return judge_item(item, reading)
 
     def _outcome_of(self, item: Item, problem: Problem) -> Outcome:
         if problem.reason in item.skip_when or (item.probe, problem.reason) in self._options.skip:
@@ -285,6 +301,8 @@ class Pass:
             return item.on_timeout
         if problem.reason == "empty" and item.on_empty is not None:
             return item.on_empty
+        if problem.reason == TOO_LITTLE_HISTORY:
+            return without_history(item)
         return Outcome.ERROR
 
 

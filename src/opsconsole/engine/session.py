@@ -4,27 +4,37 @@ import asyncio
 import datetime as dt
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from opsconsole.contracts.store import Conflict, Store, StoreError, StoreUnavailable
 from opsconsole.engine.amending import amendment_of
 from opsconsole.engine.changes import Change, Changed, Unsaved
 from opsconsole.engine.clocks import clock_state
-from opsconsole.engine.entering import ActionRefused, judged_entry, typed_value, written
+from opsconsole.engine.entering import ActionRefused, judged_entry, owner_named, typed_value, written
+from opsconsole.engine.past import pasts
 from opsconsole.engine.recorder import NotSaved, Recorder
 from opsconsole.engine.spill import Spill
 from opsconsole.model.checklists import EntryKind
 from opsconsole.model.events import (
+    DECIDING,
+    ActionState,
     Actor,
     Amended,
     Amendment,
     AmendmentKind,
+    Approval,
     Body,
     Entered,
     Event,
     Filled,
+    Handled,
     Meaning,
     Measured,
     Noted,
+    Raised,
     Restored,
     Signature,
     Signed,
@@ -36,13 +46,22 @@ from opsconsole.model.events import (
     Waived,
 )
 from opsconsole.model.foureyes import Signatory, own_work, signatory_now, signatory_with
+from opsconsole.model.past import looks_back
 from opsconsole.model.people import Person
+from opsconsole.model.readings import Past, Reading
 from opsconsole.model.record import record_bytes, statement_document
 from opsconsole.model.redaction import redacted
 from opsconsole.model.runs import FoldError, ItemState, RunState, fold
 from opsconsole.model.signoff import hurdles, statement_of
 from opsconsole.model.text import storable
 from opsconsole.model.tiers import Tier
+
+if TYPE_CHECKING:
+    from opsconsole.contracts.past import History
+
+
+_TOKEN = 12
+"""Hexadecimal digits that tell an action item from the others of its run."""
 
 
 def utc_now() -> dt.datetime:
@@ -64,8 +83,8 @@ class RunSession:
         spill: Spill,
         clock: Callable[[], dt.datetime] = utc_now,
         *,
-        today: dt.date | None = None,
         redact: Callable[[str], str] = redacted,
+        history: "History | None" = None,
     ) -> None:
         """`redact` takes secrets out of what a person writes: a record cannot be cleaned afterwards."""
         state = fold(events)
@@ -76,8 +95,8 @@ class RunSession:
         self.clock = clock
         self._store = store
         self._recorder = Recorder(store, state.run, spill)
-        self._today = today
         self._redact = redact
+        self._history = history
         self._refreshing = asyncio.Lock()
         self._listeners: list[Callable[[Change], None]] = []
         self._own: set[str] = set()
@@ -87,9 +106,17 @@ class RunSession:
     @property
     def notices(self) -> tuple[str, ...]:
         """What the operator should know of this run beside its items: a front end shows it."""
-        end = self.state.times.period.end
-        if self.state.signed is None and self._today is not None and self._today > end:
-            over = f"{self.state.run} was over on {end}: what is measured now is how things are now"
+        times = self.state.times
+        if self.state.signed is None and self.state.missed:
+            missed = f"{self.state.run} was missed: nothing is measured any more; a note can say why, and be signed"
+            return (missed, *self._recorder.notices)
+        if self.state.signed is None and self.state.lapsed(self.clock()):
+            lapsed = (
+                f"{self.state.run} was over on {times.period.end} and needs no signature: nothing changes any more"
+            )
+            return (lapsed, *self._recorder.notices)
+        if self.state.signed is None and times.over(self.clock()):
+            over = f"{self.state.run} was over on {times.period.end}: what is measured now is how things are now"
             return (over, *self._recorder.notices)
         return self._recorder.notices
 
@@ -185,6 +212,16 @@ class RunSession:
     def _open_item(self, item: str) -> ItemState:
         if self.state.signed is not None:
             raise ActionRefused(f"{self.state.run} is signed: nothing about it can change")
+        if self.state.missed:
+            raise ActionRefused(
+                f"{self.state.run} was missed: what nobody saw then cannot be filled in now",
+                "write a note that says why, and sign that",
+            )
+        if self.state.lapsed(self.clock()):
+            raise ActionRefused(
+                f"{self.state.run} is over: what nobody saw then cannot be filled in now",
+                f"`opsconsole sign {self.state.run}` signs it as it is, with what a note on the run says",
+            )
         state = self.state.items.get(item)
         if state is None:
             raise ActionRefused(f"{self.state.run} has no item '{item}'")
@@ -210,8 +247,21 @@ class RunSession:
             raise ActionRefused(f"{state.item.title} takes no entry")
         typed = self._redact(text) if state.item.entry.kind is EntryKind.TEXT else text
         value = typed_value(state.item.entry, typed)
-        judgement = judged_entry(state, value)
-        await self.record(Entered(item, value, storable(typed.strip()), judgement, self.state.definition_hash))
+        past = await self._past_of(state)
+        judgement = judged_entry(state, value, past)
+        text, followed = storable(typed.strip()), self.state.definition_hash
+        await self.record(Entered(item, value, text, judgement, followed, past))
+
+    async def _past_of(self, state: ItemState) -> tuple[Past, ...]:
+        """Return the earlier entries of an item that no probe measures; one that is measured has them already."""
+        if self._history is None or state.item.measured or not looks_back(state.item):
+            return ()
+        run, definition, times = self.state.run, self.state.definition, self.state.times
+        read = partial(pasts, self._history, run, definition, times, state.item, Reading())
+        return tuple(
+            msgspec.structs.replace(each, problem=self._redact(each.problem))
+            for each in await asyncio.to_thread(read)
+        )
 
     async def note(self, item: str, text: str) -> None:
         """Write a note on an item, or on the run where `item` is empty."""
@@ -247,6 +297,38 @@ class RunSession:
             raise ActionRefused(f"{self.state.run} has no field '{field}'")
         await self.record(Filled(field, written(self._redact(text))))
 
+    async def raise_action(self, text: str, owner: str = "", due: dt.date | None = None, item: str = "") -> str:
+        """Note something that is to be done, also after the sign-off; return its number within the run."""
+        if item and item not in self.state.items:
+            raise ActionRefused(f"{self.state.run} has no item '{item}'")
+        token = uuid.uuid4().hex[:_TOKEN]
+        said, whose = written(self._redact(text)), owner_named(self._redact(owner))
+        await self.record(Raised(action=token, text=said, owner=whose, due=due, item=item))
+        return next(number for number, each in self.state.actions.items() if each.raised.action == token)
+
+    async def handle_action(
+        self,
+        action: str,
+        state: ActionState,
+        text: str = "",
+        owner: str | None = None,
+        due: dt.date | None = None,
+    ) -> None:
+        """Say what became of the action item of this run with the number `action`; dropping it needs a reason."""
+        known = self.state.actions.get(action)
+        if known is None:
+            raise ActionRefused(f"{self.state.run} has no action item '{action}'")
+        if known.state is state and state is not ActionState.OPEN:
+            raise ActionRefused(f"{known.id} is {state} already")
+        said = written(self._redact(text)) if text.strip() or state is ActionState.DROPPED else ""
+        whose = None if owner is None else owner_named(self._redact(owner))
+        new_owner = None if whose == known.owner else whose
+        new_due = None if due == known.due else due
+        if known.state is state and not said and new_owner is None and new_due is None:
+            raise ActionRefused(f"{known.id} is so already: nothing would change")
+        body = Handled(action=known.raised.action, state=state, text=said, owner=new_owner, due=new_due)
+        await self.record(body)
+
     # --- sign-off ----------------------------------------------------------------------------------
 
     def statement(
@@ -254,12 +336,14 @@ class RunSession:
         meaning: Meaning = Meaning.PERFORMED,
         signatory: Person | None = None,
         amendment: Amendment | None = None,
+        approval: Approval | None = None,
     ) -> Statement:
         """Return exactly what would be signed now; raise ActionRefused where something is still to be done.
 
-        `signatory` is whose key signs, None where none does. With the meaning AMENDED an amendment is due.
+        `signatory` is whose key signs, None where none does. With the meaning AMENDED an amendment is due, with
+        APPROVED and REFUSED an approval (see qualifying.py, which also knows who may not give it).
         """
-        self._refuse_early(meaning, signatory_now(self.actor, signatory), amendment)
+        self._refuse_early(meaning, signatory_now(self.actor, signatory), amendment, approval)
         return statement_of(
             self.state,
             self.actor,
@@ -269,20 +353,25 @@ class RunSession:
             signatory=signatory,
             clock=clock_state(),
             amendment=amendment,
+            approval=approval,
         )
 
-    def _refuse_early(self, meaning: Meaning, signatory: Signatory, amendment: Amendment | None) -> None:
+    def _refuse_early(
+        self, meaning: Meaning, signatory: Signatory, amendment: Amendment | None, approval: Approval | None
+    ) -> None:
         """Refuse what cannot be signed now, or not by this person."""
         if self.unsaved:
             raise ActionRefused(f"{self.unsaved} events are not saved yet: nothing can be signed before they are")
         if (meaning is Meaning.AMENDED) is not (amendment is not None):
             raise ActionRefused("an amendment is signed as one, and nothing else is")
+        if (meaning in DECIDING) is not (approval is not None):
+            raise ActionRefused("what is decided of a qualification is signed as that, and nothing else is")
         if meaning is Meaning.PERFORMED:
             self._refuse_unready()
         elif self.state.signed is None:
             raise ActionRefused(f"{self.state.run} is not signed yet: there is nothing to be {meaning}")
         else:
-            self._refuse_own_work(meaning, signatory)
+            self._refuse_own_work(meaning, signatory, approval)
 
     def _refuse_unready(self) -> None:
         if self.state.signed is not None:
@@ -291,21 +380,29 @@ class RunSession:
         if open_hurdles:
             raise ActionRefused("\n".join(each.text for each in open_hurdles))
 
-    def _refuse_own_work(self, meaning: Meaning, signatory: Signatory) -> None:
+    def _refuse_own_work(self, meaning: Meaning, signatory: Signatory, approval: Approval | None) -> None:
         """Hold four eyes: nobody reviews or approves what they performed or amended, nor the same thing twice."""
-        found = own_work(self.state.signatures, meaning, signatory)
+        found = own_work(self.state.signatures, meaning, signatory, approval)
         if found is not None:
             who, said = found
             raise ActionRefused(f"{who} has {said} {self.state.run}: another person has to sign it")
 
     def amendment(
-        self, kind: AmendmentKind, reason: str, *, item: str = "", field: str = "", text: str = ""
+        self,
+        kind: AmendmentKind,
+        reason: str,
+        *,
+        item: str = "",
+        field: str = "",
+        text: str = "",
+        qualification: str = "",
     ) -> Amendment:
         """Return an amendment of the signed run as it would be made; raises ActionRefused where it makes none."""
         state = self.state.items.get(item)
         is_number = state is not None and state.item.entry is not None and state.item.entry.kind is EntryKind.NUMBER
         said = text if kind is AmendmentKind.ENTRY and is_number else self._redact(text)
-        return amendment_of(self.state, kind, self._redact(reason), item=item, field=field, text=said)
+        why = self._redact(reason)
+        return amendment_of(self.state, kind, why, item=item, field=field, text=said, qualification=qualification)
 
     def payload(self, statement: Statement) -> bytes:
         """Return the bytes that a signature of `statement` is over (see model/record.py). Reads the store."""
@@ -325,7 +422,8 @@ class RunSession:
             raise Conflict(f"{self.state.run} has changed since it was shown: look at it again")
         if statement.principal != (given.principal if given.tier.keyed else ""):
             raise ActionRefused(f"the signature is not that of {statement.principal or 'a login without a key'}")
-        self._refuse_early(statement.meaning, signatory_with(self.actor, given), statement.amendment)
+        signatory = signatory_with(self.actor, given)
+        self._refuse_early(statement.meaning, signatory, statement.amendment, statement.approval)
         self._unanswered = _signing(statement, given)
         event = self._event(self._unanswered)
         try:

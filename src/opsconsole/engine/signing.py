@@ -76,11 +76,19 @@ class Signing:
         self._nobody = False
         return Offer(tuple(found))
 
-    async def sign(self, session: RunSession, statement: Statement, candidate: Candidate) -> tuple[str, ...]:
+    async def sign(
+        self,
+        session: RunSession,
+        statement: Statement,
+        candidate: Candidate,
+        still_so: Callable[[], None] | None = None,
+    ) -> tuple[str, ...]:
         """Sign `statement` with a key and store it; return what anchors could not keep.
 
-        Raises SigningError where the key does not sign, Conflict where the run has changed meanwhile. Cancelled
-        while the key is waited for, nothing is stored; once the signature is there, it is stored in any case.
+        Raises SigningError where the key does not sign, Conflict where the run has changed meanwhile. `still_so`
+        raises Conflict where something else that `statement` speaks of has changed by the time the key has
+        signed; it is called from a thread. Cancelled while the key is waited for, nothing is stored; once the
+        signature is there, it is stored in any case.
         """
         if self._signer is None:
             raise SigningError(NO_PEOPLE, "nobody may sign with a key here", "add one: opsconsole people add")
@@ -91,12 +99,21 @@ class Signing:
         except asyncio.CancelledError:
             self._signer.give_up()
             raise
+        if still_so is not None:
+            await asyncio.to_thread(still_so)
         return await _to_its_end(self._stored(session, statement, signature))
 
     async def attribute(
-        self, session: RunSession, statement: Statement, password: str | None = None
+        self,
+        session: RunSession,
+        statement: Statement,
+        password: str | None = None,
+        still_so: Callable[[], None] | None = None,
     ) -> tuple[str, ...]:
-        """Store `statement` without a key: attributed to the login, or reauthenticated by its `password`."""
+        """Store `statement` without a key: attributed to the login, or reauthenticated by its `password`.
+
+        `still_so` as in `sign`.
+        """
         tier = Tier.ATTRIBUTED
         if password is not None:
             if self.authenticator is None:
@@ -104,6 +121,8 @@ class Signing:
             check = partial(self.authenticator.authenticate, statement.login, password)
             await in_daemon_thread("password", check)
             tier = Tier.REAUTHENTICATED
+        if still_so is not None:
+            await asyncio.to_thread(still_so)
         return await _to_its_end(self._stored(session, statement, Signature(tier)))
 
     async def _stored(self, session: RunSession, statement: Statement, signature: Signature) -> tuple[str, ...]:
@@ -112,13 +131,12 @@ class Signing:
 
     def _anchored(self, statement: Statement, signature: Signature, stored: Stored) -> tuple[str, ...]:
         """Note the new head outside of the record; what is signed stays signed, whatever becomes of that."""
-        who = f"{statement.name} ({statement.login})"
         noted = Noted(
             store_id=self._store.store_id,
             store_location=self._store.location,
             head=Head(stored.seq, stored.hash),
             run=statement.run,
-            what=f"{statement.meaning} {statement.result} by {who}, {signature.tier}",
+            what=f"{_said(statement)} by {statement.name} ({statement.login}), {signature.tier}",
             at=statement.signed_at,
         )
         failures: list[str] = []
@@ -134,6 +152,14 @@ class Signing:
             except Exception as error:  # noqa: BLE001 - the boundary of a plug-in, and the others have their turn
                 failures.append(f"{anchor.name}: {error}")
         return tuple(failures)
+
+
+def _said(statement: Statement) -> str:
+    """Return what was signed in a few words: what became of the run, or of a qualification."""
+    approval = statement.approval
+    if approval is None:
+        return f"{statement.meaning} {statement.result}"
+    return f"{statement.meaning} {approval.qualification} {approval.first} to {approval.last}"
 
 
 async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:

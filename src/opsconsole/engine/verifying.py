@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,11 +16,12 @@ from opsconsole.contracts.store import Link, RunKey, Store, StoreError, StoreUna
 from opsconsole.engine.session import utc_now
 from opsconsole.model.claims import SIGNING_TAKES, definition_fault, event_findings, opening_fault
 from opsconsole.model.clock_steps import Clocks, clock_steps
+from opsconsole.model.decision_claims import decision_findings
 from opsconsole.model.encoding import decoded, is_canonical
 from opsconsole.model.events import Amended, Event, Opened, Redefined, Signed, Stored
 from opsconsole.model.people import Person
 from opsconsole.model.record import record_bytes, statement_bytes
-from opsconsole.model.runs import RunState, fold
+from opsconsole.model.runs import By, RunState, SignOff, fold
 from opsconsole.model.tiers import Tier
 from opsconsole.model.verification import (
     CheckedAnchor,
@@ -33,6 +35,7 @@ from opsconsole.model.verification import (
 
 _AHEAD = 8
 """Runs whose signatures are being checked while the ones before them are told: what is kept in memory at once."""
+_SIGNING = re.compile(rb'"type":"(?:signed|amended)"')
 _MOST_TOLD = 20
 """Heads of one anchor that are named where many are wrong; the rest is counted."""
 
@@ -139,13 +142,27 @@ class Verifying:
                 checked.beyond(link, self.chain)
                 continue
             try:
-                payload = checked.take(link, documents)
+                payload = checked.take(link, documents, self._signatures)
             except Exception as error:  # noqa: BLE001 - a document made by hand may fail in any way: no other run pays
                 checked.add(Weight.FAULT, "unreadable", f"event {link.seq} makes no sense here: {error}", link.seq)
                 return
             if payload is not None:
                 checked.check(payload, self._check(pool, checked, payload))
             documents.append(link.document)
+
+    def _signatures(self, run: str) -> list[SignOff]:
+        """Return every signature of a run as it is stored; of one that cannot be read nothing is said here."""
+        found = []
+        for link in self._store.links(run):
+            if link.seq > self.chain.head.seq or not _SIGNING.search(link.document):
+                continue
+            try:
+                event = decoded(link.document, Event)
+            except (msgspec.MsgspecError, ValueError, RecursionError):
+                continue
+            if isinstance(event.body, Signed | Amended):
+                found.append(SignOff(link.seq, event.body, By(event.actor, event.at), link.hash))
+        return found
 
     def _check(self, pool: ThreadPoolExecutor, checked: "_Run", payload: bytes) -> "Future[Person] | str":
         """Begin to check the signature that was taken last; return why not where nobody can."""
@@ -290,8 +307,13 @@ class _Run:
             text = f"event {link.seq} stands at or behind the break of the chain at event {at}: {chain.broken.why}"
             self.add(Weight.FAULT, "behind-break", text, link.seq)
 
-    def take(self, link: Link, before: Sequence[bytes]) -> bytes | None:
-        """Fold the next event and compare it with the run so far; return what is signed where it signs anything."""
+    def take(
+        self, link: Link, before: Sequence[bytes], signatures: Callable[[str], Sequence[SignOff]]
+    ) -> bytes | None:
+        """Fold the next event and compare it with the run so far; return what is signed where it signs anything.
+
+        `signatures` gives those of any run: a decision on a qualification speaks of others than its own.
+        """
         stored = Stored(seq=link.seq, event=decoded(link.document, Event), prev=link.prev, hash=link.hash)
         body = stored.event.body
         if stored.event.at.utcoffset() is None:
@@ -307,6 +329,7 @@ class _Run:
             self._state = fold([stored])
         else:
             self.findings += event_findings(self._state, stored)
+            self.findings += decision_findings(self._state, stored, signatures)
             self._state.apply(stored)
         self._last = stored
         if not isinstance(body, Signed | Amended):

@@ -10,7 +10,7 @@ import datetime as dt
 import msgspec
 
 from opsconsole.model.checklists import Cadence, Required
-from opsconsole.model.events import AmendmentKind, Clock, Meaning, Via
+from opsconsole.model.events import ActionState, AmendmentKind, Clock, Meaning, Via
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.readings import Finding
 from opsconsole.model.tiers import Tier
@@ -51,16 +51,33 @@ class ChecklistDocument(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     system: str
     cadence: Cadence
+    needs_signature: bool
     definition_hash: str
     edits: list[Stamp]
 
 
 class PeriodDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """The day, week, month or quarter of the run, both ends included."""
+    """The interval, day, week, month or quarter of the run, both dates included."""
 
     key: str
     start: dt.date
     end: dt.date
+
+
+class WindowDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The stretch of time that the run looks back over."""
+
+    start: dt.date
+    end: dt.date
+    begins_at: dt.datetime
+    ends_at: dt.datetime
+
+
+class QualifiedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The days of the qualification that the checklist comes after."""
+
+    first: dt.date
+    last: dt.date
 
 
 class MonitoringDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +97,18 @@ class EvidenceDocument(msgspec.Struct, frozen=True, kw_only=True):
     pruned: bool
 
 
+class PastDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Earlier readings that a value was compared with."""
+
+    subject: str
+    row: str
+    values: dict[str, Number]
+    runs: dict[str, str]
+    readings: int
+    missing: dict[str, str]
+    problem: str
+
+
 class ReadingDocument(msgspec.Struct, frozen=True, kw_only=True):
     """What a probe brought back."""
 
@@ -90,6 +119,7 @@ class ReadingDocument(msgspec.Struct, frozen=True, kw_only=True):
     truncated: bool
     evidence: list[EvidenceDocument]
     command: str
+    past: list[PastDocument]
 
 
 class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +164,7 @@ class EntryDocument(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None
     value: Value
     entered: Stamp | None
+    past: list[PastDocument]
 
 
 class WaiverDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +185,7 @@ class AmendmentDocument(msgspec.Struct, frozen=True, kw_only=True):
     kind: AmendmentKind
     item: str
     field: str
+    qualification: str
     was: str
     text: str
     value: Value
@@ -214,6 +246,37 @@ class HurdleDocument(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class ApprovedDayDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """One day of a qualification as whoever decided was shown it."""
+
+    date: dt.date
+    run: str
+    seq: int
+    hash: str
+    signer: str
+    state: str
+
+
+class ApprovalDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What was decided of a qualification, and on what grounds."""
+
+    qualification: str
+    qualification_hash: str
+    attempt: int
+    first: dt.date
+    last: dt.date
+    days: list[ApprovedDayDocument]
+    resets: int
+    waivers: int
+    warnings: int
+    failed_since: list[str]
+    complete: bool
+    ready: bool
+    phase: str
+    own_work_allowed: bool
+    reason: str
+
+
 class SignatureDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A sign-off: what was signed, by whom, and how strongly that binds."""
 
@@ -234,10 +297,39 @@ class SignatureDocument(msgspec.Struct, frozen=True, kw_only=True):
     head_seq: int
     head_hash: str
     amends: str
+    approval: ApprovalDocument | None
     tier: Tier
     principal: str
     fingerprint: str
     armored: str
+
+
+class StepDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was said of an action item."""
+
+    state: ActionState
+    text: str
+    owner: str | None
+    due: dt.date | None
+    at: dt.datetime
+    by: Person
+
+
+class ActionDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that was found to be done, and what became of it."""
+
+    id: str
+    number: int
+    text: str
+    item: str
+    owner: str
+    due: dt.date | None
+    state: ActionState
+    raised_at: dt.datetime
+    raised_by: Person
+    raised_owner: str
+    raised_due: dt.date | None
+    steps: list[StepDocument]
 
 
 class PrunedDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -292,11 +384,16 @@ class RunDocument(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str
     covered_date: dt.date
     scheduled_at: dt.datetime | None
+    begins_at: dt.datetime
     due_at: dt.datetime
     overdue_at: dt.datetime
+    ends_at: dt.datetime | None
+    window: WindowDocument
+    qualified: QualifiedDocument | None
     monitoring: MonitoringDocument | None
     opened: Stamp
     operators: list[str]
+    missed: bool
     result: Result
     passed: bool
     counts: dict[Outcome, int]
@@ -305,6 +402,7 @@ class RunDocument(msgspec.Struct, frozen=True, kw_only=True):
     retired_items: list[ItemDocument]
     fields: list[FieldDocument]
     notes: list[NoteDocument]
+    actions: list[ActionDocument]
     signatures: list[SignatureDocument]
     amendments: list[AmendmentDocument]
     pruned: list[PrunedDocument]

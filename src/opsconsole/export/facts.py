@@ -3,8 +3,9 @@
 import datetime as dt
 from zoneinfo import ZoneInfo
 
-from opsconsole.model.calendar import CalendarError, Times, zone
+from opsconsole.model.calendar import Times, zone
 from opsconsole.model.events import Actor, Amended, AmendmentKind, Via
+from opsconsole.model.holidays import CalendarError
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.readings import Finding, Judgement, Level, Verdict
 from opsconsole.model.runs import Corrected, ItemState, RunState, SignOff
@@ -14,6 +15,8 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 """Not from `strftime`, which speaks the language of the process."""
 
 _MINUTE = 60
+ADDING = frozenset({AmendmentKind.NOTE, AmendmentKind.RESET, AmendmentKind.EXCLUDED})
+"""Amendments that replace nothing."""
 
 
 def weekday(date: dt.date) -> str:
@@ -27,7 +30,10 @@ def day(date: dt.date) -> str:
 
 
 def period(times: Times) -> str:
-    """Return the day of a daily run, otherwise the period with its first and last day."""
+    """Return the day of a daily run, of an interval its times too; else the period with its first and last day."""
+    if times.period.key.endswith("Z") and times.ends_at is not None:
+        begins, ends = (each.astimezone(zone_of(times)) for each in (times.begins_at, times.ends_at))
+        return f"{day(times.business_date)}, {begins:%H:%M} to {ends:%H:%M} {begins:%Z}"
     if times.period.start == times.period.end:
         return day(times.business_date)
     return f"{times.period.key}, {day(times.period.start)} to {day(times.period.end)}"
@@ -94,9 +100,11 @@ def unmeasured_targets(state: ItemState) -> tuple[str, ...]:
 
 
 def verdict_word(finding: Finding) -> str:
-    """Return one word for what became of a condition; a broken target is only missed."""
+    """Return in a word what became of a condition; a broken target is only missed."""
     if finding.verdict is Verdict.BROKEN and finding.level is Level.TARGET:
         return "missed"
+    if finding.verdict is Verdict.NO_HISTORY:
+        return "no past"
     return finding.verdict.value
 
 
@@ -167,6 +175,10 @@ def amended_what(corrected: Corrected) -> str:
             return f"entry of {amendment.item} corrected"
         case AmendmentKind.FIELD:
             return f"'{amendment.field}' corrected"
+        case AmendmentKind.RESET:
+            return f"reset of {amendment.qualification} documented"
+        case AmendmentKind.EXCLUDED:
+            return f"exclusion from {amendment.qualification} asked for"
         case AmendmentKind.FAILED:
             return f"{amendment.item} found to have failed"
 

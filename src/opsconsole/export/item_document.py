@@ -5,7 +5,7 @@ import datetime as dt
 from opsconsole.export import documents as doc
 from opsconsole.export.facts import near, sign_off_at
 from opsconsole.model.events import Actor
-from opsconsole.model.readings import Evidence, Problem, Reading
+from opsconsole.model.readings import Evidence, Past, Problem, Reading
 from opsconsole.model.record import sha256_of
 from opsconsole.model.runs import Attempt, By, Corrected, ItemState, Note, RunState, Waiver
 from opsconsole.model.text import storable
@@ -41,6 +41,7 @@ def amendment_document(corrected: Corrected, state: RunState) -> doc.AmendmentDo
         kind=amendment.kind,
         item=amendment.item,
         field=amendment.field,
+        qualification=amendment.qualification,
         was=corrected.was,
         text=amendment.text,
         value=_value(amendment.value),
@@ -101,6 +102,7 @@ def _entry(state: ItemState) -> doc.EntryDocument | None:
         text=None if typed is None else typed.body.text,
         value=None if typed is None else _value(typed.body.value),
         entered=None if typed is None else stamp(typed.by),
+        past=[] if typed is None else [_past(each) for each in typed.body.past],
     )
 
 
@@ -146,6 +148,19 @@ def _reading(reading: Reading) -> doc.ReadingDocument:
         truncated=reading.truncated,
         evidence=[_evidence(each) for each in reading.evidence],
         command=reading.command,
+        past=[_past(each) for each in reading.past],
+    )
+
+
+def _past(past: Past) -> doc.PastDocument:
+    return doc.PastDocument(
+        subject=past.subject,
+        row=past.row,
+        values=dict(past.values),
+        runs=dict(past.runs),
+        readings=past.readings,
+        missing=dict(past.missing),
+        problem=past.problem,
     )
 
 

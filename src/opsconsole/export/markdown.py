@@ -18,6 +18,7 @@ from opsconsole.export.facts import (
     zone_of,
 )
 from opsconsole.export.layout import one_line
+from opsconsole.export.markdown_actions import action_blocks
 from opsconsole.export.markdown_items import (
     LONGEST_CELL,
     amended_blocks,
@@ -28,8 +29,8 @@ from opsconsole.export.markdown_items import (
 )
 from opsconsole.export.markdown_signatures import amendment_blocks, sign_off_blocks
 from opsconsole.export.trail import deeds
+from opsconsole.export.wording import items_words, looked_back, missed_words
 from opsconsole.model.runs import RunState
-from opsconsole.model.signoff import count_words
 from opsconsole.model.text import shortened, visible
 
 _SECTION = 2
@@ -51,6 +52,7 @@ class MarkdownExporter:
             *_sections(state, where),
             *_sheet(state, where),
             *_retired(state, where),
+            *action_blocks(state, where, _SECTION),
             *amendment_blocks(state, where, _SECTION),
             *sign_off_blocks(state, where, _SECTION),
             *_trail(report, where),
@@ -62,6 +64,9 @@ class MarkdownExporter:
 def _front(report: Report, where: ZoneInfo) -> Iterator[str]:
     state, times = report.state, report.state.times
     yield heading(1, f"{state.definition.title}, {period(times)}")
+    missed = missed_words(state, where)
+    if missed:
+        yield f"**Missed**: {inline(one_line(missed))}."
     amended = amended_first(state, where)
     if amended:
         yield f"**Amended** {inline(one_line(amended))}. See Amendments below."
@@ -78,12 +83,15 @@ def _front(report: Report, where: ZoneInfo) -> Iterator[str]:
 def _cover(report: Report, where: ZoneInfo) -> Iterator[tuple[str, str]]:
     state, times = report.state, report.state.times
     yield "Result", _result(state)
-    yield "Items", count_words(state.counts)
+    yield "Items", items_words(state)
     if state.definition.system:
         yield "System", state.definition.system
     yield "Business date", f"{day(times.business_date)}, {times.timezone}"
     if times.period.start != times.period.end:
         yield "Period", period(times)
+    window = looked_back(state)
+    if window:
+        yield "Looks back over", window
     if report.monitoring is not None:
         yield "Day of monitoring", f"{report.monitoring.day} of {report.monitoring.length}"
     yield "Monitored by", ", ".join(monitored_by(state)) or "nobody yet"
@@ -106,6 +114,8 @@ def _result(state: RunState) -> str:
 
 
 def _overview(state: RunState) -> Iterator[str]:
+    if state.missed:
+        return
     yield heading(_SECTION, "Overview")
     rows = [
         (outcome_words(each), each.item.title, shortened(one_line(each.summary), LONGEST_CELL))
@@ -115,16 +125,17 @@ def _overview(state: RunState) -> Iterator[str]:
 
 
 def _sections(state: RunState, where: ZoneInfo) -> Iterator[str]:
-    for title, items in groupby(state.items.values(), key=lambda each: each.section):
+    for title, items in groupby(() if state.missed else state.items.values(), key=lambda each: each.section):
         yield heading(_SECTION, title)
         for item in items:
             yield from item_blocks(item, where, _ITEM)
 
 
 def _sheet(state: RunState, where: ZoneInfo) -> Iterator[str]:
-    if state.definition.fields:
+    fields = () if state.missed and not state.fields else state.definition.fields
+    if fields:
         yield heading(_SECTION, "Sheet")
-    for field in state.definition.fields:
+    for field in fields:
         yield heading(_ITEM, field.title)
         written = state.fields.get(field.id)
         if written is None:
@@ -134,7 +145,7 @@ def _sheet(state: RunState, where: ZoneInfo) -> Iterator[str]:
             for each in (every for every in state.amendments if every.amendment.field == field.id):
                 yield from amended_blocks(each, where)
     if state.notes:
-        yield heading(_SECTION, "Notes on the run")
+        yield heading(_SECTION, "Why it was missed" if state.missed else "Notes on the run")
     for note in state.notes:
         yield from note_blocks("Note", note, where)
 

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from opsconsole.export.commonmark import fenced, heading, inline, quoted, table
 from opsconsole.export.facts import (
+    ADDING,
     amended_to,
     amended_what,
     moment,
@@ -14,7 +15,7 @@ from opsconsole.export.facts import (
     verdict_word,
 )
 from opsconsole.export.layout import one_line
-from opsconsole.model.events import AmendmentKind
+from opsconsole.export.wording import item_pasts, past_subject, past_words
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Reading
 from opsconsole.model.runs import Attempt, Corrected, ItemState, Note
@@ -34,6 +35,7 @@ def item_blocks(state: ItemState, where: ZoneInfo, level: int) -> Iterator[str]:
     yield facts([*_definition(state), *_deeds(state, where)])
     yield from _covered(state, where)
     yield from _findings(state)
+    yield from _compared(state)
     missing = unmeasured_targets(state)
     if missing:
         yield f"Not measured yet: {inline(one_line(', '.join(missing)))}"
@@ -71,7 +73,7 @@ def amended_blocks(corrected: Corrected, where: ZoneInfo) -> Iterator[str]:
         f"**Amended after the sign-off**, event {corrected.seq}, {moment(by.at, where)} "
         f"by {inline(one_line(person(by.actor)))}: {what}."
     )
-    if corrected.amendment.kind is not AmendmentKind.NOTE:
+    if corrected.amendment.kind not in ADDING:
         yield "It was:" if corrected.was else "It was empty."
         if corrected.was:
             yield quoted(corrected.was)
@@ -147,6 +149,17 @@ def _findings(state: ItemState) -> Iterator[str]:
         rows = [("", "", "require", each.text, "") for each in state.item.require]
         rows += [("", "", "target", each.text, "") for each in state.item.target]
         yield table(("Level", "Condition that is asked for"), [row[2:4] for row in rows])
+
+
+def _compared(state: ItemState) -> Iterator[str]:
+    """Yield what was read earlier and compared with."""
+    rows = [
+        (past_subject(target, past), name, words)
+        for target, past in item_pasts(state)
+        for name, words in past_words(past)
+    ]
+    if rows:
+        yield table(("Compared", "With", "Which was"), rows)
 
 
 # --- what it rests on -------------------------------------------------------------------------------

@@ -16,10 +16,12 @@ from opsconsole.export.facts import (
     sign_off_at,
 )
 from opsconsole.export.layout import one_line
+from opsconsole.export.markdown_actions import approved_days
 from opsconsole.export.markdown_items import facts
+from opsconsole.export.wording import approval_facts, signed_words
 from opsconsole.model.events import Meaning
 from opsconsole.model.runs import Corrected, RunState, SignOff
-from opsconsole.model.signoff import count_words, hurdles
+from opsconsole.model.signoff import hurdles
 
 
 def sign_off_blocks(state: RunState, where: ZoneInfo, level: int) -> Iterator[str]:
@@ -70,14 +72,19 @@ def _signature(signature: SignOff, where: ZoneInfo) -> Iterator[str]:
     statement, given = signature.body.statement, signature.body.signature
     strength = binding(given.tier)
     meaning = statement.meaning.value
+    approval = statement.approval
+    decided = approval_facts(approval, statement.meaning) if approval is not None else ()
+    about = statement.result if approval is None else approval.qualification
+    came = signed_words(statement) if approval is None else f"in a run that came to {statement.result}"
     yield (
-        f"**{meaning.capitalize()}: {statement.result}**, "
-        f"{inline(count_words(statement.counts))}. This {_called(statement.meaning)} is {strength}."
+        f"**{meaning.capitalize()}: {inline(one_line(about))}**, {inline(came)}. "
+        f"This {_called(statement.meaning)} is {strength}."
     )
     pairs = [
         ("Meaning", meaning),
         ("Result", statement.result.value),
-        ("Items", count_words(statement.counts)),
+        ("Items", signed_words(statement)),
+        *decided,
         ("Printed name", statement.name),
         ("Login", statement.login),
         ("Host", statement.host),
@@ -97,6 +104,8 @@ def _signature(signature: SignOff, where: ZoneInfo) -> Iterator[str]:
     yield facts((name, text) for name, text in pairs if text or (wanted and name in {"Principal", "Key"}))
     if statement.amendment is not None:
         yield f"Because: {inline(one_line(statement.amendment.reason))}"
+    if approval is not None:
+        yield approved_days(approval)
     if given.armored:
         yield fenced(given.armored)
 
@@ -107,4 +116,5 @@ def _called(meaning: Meaning) -> str:
         Meaning.AMENDED: "amendment",
         Meaning.REVIEWED: "review",
         Meaning.APPROVED: "approval",
+        Meaning.REFUSED: "refusal",
     }[meaning]

@@ -17,9 +17,17 @@ from opsconsole.export.facts import (
     zone_of,
 )
 from opsconsole.export.layout import one_line, wrapped
+from opsconsole.export.wording import (
+    action_facts,
+    action_state,
+    approval_facts,
+    items_words,
+    looked_back,
+    missed_words,
+    signed_words,
+)
 from opsconsole.model.people import role_for
 from opsconsole.model.runs import SignOff
-from opsconsole.model.signoff import count_words
 from opsconsole.model.text import shortened, visible
 
 WIDTH = 78
@@ -167,10 +175,22 @@ def _title(report: Report) -> Iterator[str]:
     yield from _underlined(f"Record of {visible(state.run)}", "=")
     yield ""
     yield from _prose(f"{_clean(state.definition.title)}, {period(state.times)}, {_clean(state.times.timezone)}")
-    yield f"Result:  {state.result}, {count_words(state.counts)}"
+    window = looked_back(state)
+    if window:
+        yield from _prose(f"Looks back over {window}")
+    yield f"Result:  {state.result}, {items_words(state)}"
+    missed = missed_words(state, zone_of(state.times))
+    if missed:
+        yield from _prose(f"MISSED {_clean(missed)}")
+        for each in state.notes:
+            yield from _prose(f"Reason given by {_clean(each.by.actor.shown)}: {_clean(each.text)}")
     amended = amended_first(state, zone_of(state.times))
     if amended:
         yield from _prose(f"AMENDED {_clean(amended)}")
+    for action in state.actions.values():
+        told = f"{action_state(action, state.times.business_date)}: {action.raised.text}"
+        facts = action_facts(action)
+        yield from _prose(f"Action item #{action.number}, {_clean(f'{told} ({facts})' if facts else told)}")
     yield f"Anchor:  {report.store_id} {report.head.seq} {report.head.hash}"
     yield ""
     yield from _prose(_ABOUT.format(version=report.version))
@@ -190,7 +210,7 @@ def _signature(signature: RecordSignature, where: ZoneInfo) -> Iterator[str]:
     statement, given = signature.sign_off.body.statement, signature.sign_off.body.signature
     host = f" on {_clean(statement.host)}" if statement.host else ""
     yield signature.file
-    yield from _prose(f"{statement.meaning}: {statement.result}, {count_words(statement.counts)}", _MARGIN)
+    yield from _prose(f"{statement.meaning}: {statement.result}, {signed_words(statement)}", _MARGIN)
     yield from _prose(f"by {_clean(statement.signer)}{host}", _MARGIN)
     if signature.keyed:
         yield from _prose(f"principal {_clean(principal_of(signature.sign_off)) or 'not known'}", _MARGIN)
@@ -199,7 +219,12 @@ def _signature(signature: RecordSignature, where: ZoneInfo) -> Iterator[str]:
     if given.fingerprint:
         yield f"{_MARGIN}{_clean(given.fingerprint)}"
     if statement.amendment is not None:
-        yield from _prose(f"because: {_clean(statement.amendment.reason)}", _MARGIN)
+        about = f"{statement.amendment.qualification}, " if statement.amendment.qualification else ""
+        what = f"{about}because: {statement.amendment.reason}"
+        yield from _prose(_clean(what), _MARGIN)
+    if statement.approval is not None:
+        for name, text in approval_facts(statement.approval, statement.meaning):
+            yield from _prose(f"{name.lower()}: {_clean(text)}", _MARGIN)
     yield from _prose(f"covers the run up to event {statement.head_seq}", _MARGIN)
     yield f"{_MARGIN}{_clean(statement.head_hash)}"
     if signature.verdict:

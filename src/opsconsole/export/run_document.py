@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from opsconsole.contracts.exporter import Report
 from opsconsole.export import documents as doc
+from opsconsole.export.decision_document import action_document, approval_document
 from opsconsole.export.facts import monitored_by, principal_of, weekday
 from opsconsole.export.item_document import amendment_document, item_document, note_document, person, stamp, utc
 from opsconsole.export.trail import deeds
@@ -24,6 +25,7 @@ def run_document(report: Report) -> doc.RunDocument:
             title=state.definition.title,
             system=state.definition.system,
             cadence=state.definition.cadence,
+            needs_signature=state.definition.needs_signature,
             definition_hash=state.definition_hash,
             edits=[stamp(each) for each in state.redefinitions],
         ),
@@ -33,11 +35,21 @@ def run_document(report: Report) -> doc.RunDocument:
         timezone=times.timezone,
         covered_date=times.covered_date,
         scheduled_at=_utc_or_none(times.scheduled),
+        begins_at=utc(times.begins_at),
         due_at=utc(times.due_at),
         overdue_at=utc(times.overdue_at),
+        ends_at=_utc_or_none(times.ends_at),
+        window=doc.WindowDocument(
+            start=times.window.start,
+            end=times.window.end,
+            begins_at=utc(times.window.begins_at),
+            ends_at=utc(times.window.ends_at),
+        ),
+        qualified=_qualified(state),
         monitoring=_monitoring(report),
         opened=stamp(state.opened),
         operators=list(monitored_by(state)),
+        missed=state.missed,
         result=state.result,
         passed=state.passed,
         counts=_counts(state.counts),
@@ -46,6 +58,7 @@ def run_document(report: Report) -> doc.RunDocument:
         retired_items=[item_document(each, state) for each in state.retired.values()],
         fields=list(_fields(state)),
         notes=[note_document(each) for each in state.notes],
+        actions=[action_document(each) for each in state.actions.values()],
         signatures=[_signature(each) for each in state.signatures],
         amendments=[amendment_document(each, state) for each in state.amendments],
         pruned=_pruned(state),
@@ -73,6 +86,13 @@ def _counts(counts: Mapping[Outcome, int]) -> dict[Outcome, int]:
 def _monitoring(report: Report) -> doc.MonitoringDocument | None:
     found = report.monitoring
     return None if found is None else doc.MonitoringDocument(day=found.day, length=found.length)
+
+
+def _qualified(state: RunState) -> doc.QualifiedDocument | None:
+    if state.qualified is None:
+        return None
+    first, last = state.qualified
+    return doc.QualifiedDocument(first=first, last=last)
 
 
 def _to_do(state: RunState) -> list[doc.HurdleDocument]:
@@ -114,6 +134,7 @@ def _signature(signature: SignOff) -> doc.SignatureDocument:
         head_seq=statement.head_seq,
         head_hash=statement.head_hash,
         amends=statement.amends,
+        approval=None if statement.approval is None else approval_document(statement.approval),
         tier=signature.body.signature.tier,
         principal=principal_of(signature),
         fingerprint=signature.body.signature.fingerprint,

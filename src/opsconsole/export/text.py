@@ -16,16 +16,20 @@ from opsconsole.export.facts import (
     zone_of,
 )
 from opsconsole.export.layout import cells, padded, wrapped
+from opsconsole.export.text_actions import actions
 from opsconsole.export.text_lines import LABEL, STATE, WIDTH, clean, fact, hanging, labelled, note_lines, prose
 from opsconsole.export.text_signatures import amended_lines, amendments, banner, signed
+from opsconsole.export.wording import item_pasts, items_words, looked_back, past_subject, past_words
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.readings import Judgement
 from opsconsole.model.runs import ItemState, RunState, Waiver
-from opsconsole.model.signoff import count_words, hurdles
+from opsconsole.model.signoff import hurdles
 from opsconsole.model.text import visible
 
 _COURSE = 6
 """Changes of outcome that the course of the attempts tells."""
+_COMPARED = 10
+"""Rows of a table whose earlier values are told; the other formats have all of them."""
 _NEAR = "PASS ^"
 
 _COLOURS = {
@@ -40,6 +44,7 @@ _COLOURS = {
     Result.PASS: "1;32",
     Result.FAIL: "1;31",
     Result.OPEN: "1;36",
+    Result.MISSED: "1;33",
 }
 """SGR parameters that sixteen colours are enough for."""
 
@@ -57,6 +62,7 @@ class TextExporter:
             _header(report),
             *_sections(report.state, paint),
             _sheet(report.state),
+            actions(report.state),
             amendments(report.state),
             _footer(report, paint),
         )
@@ -85,8 +91,10 @@ def _header(report: Report) -> list[str]:
     when = f"{period(state.times)}, {visible(state.times.timezone)}"
     if report.monitoring is not None:
         when += f", {report.monitoring}"
-    lines += [when, *banner(state)]
+    lines += [*wrapped(when, WIDTH), *banner(state)]
     where = zone_of(state.times)
+    window = looked_back(state)
+    lines += wrapped(f"looks back over {window}", WIDTH) if window else []
     opened = f"opened {moment(state.opened.at, where)}"
     if state.last_at is not None and state.last_at != state.opened.at:
         opened += f", last event {moment(state.last_at, where)}"
@@ -101,7 +109,7 @@ def _header(report: Report) -> list[str]:
 
 def _sections(state: RunState, paint: _Paint) -> Iterator[list[str]]:
     where = zone_of(state.times)
-    for title, items in groupby(state.items.values(), key=lambda each: each.section):
+    for title, items in groupby(() if state.missed else state.items.values(), key=lambda each: each.section):
         lines = wrapped(clean(title), WIDTH)
         for item in items:
             lines += _item(item, where, paint)
@@ -122,6 +130,7 @@ def _item(state: ItemState, where: ZoneInfo, paint: _Paint) -> list[str]:
         lines += [" " * STATE + line for line in wrapped(summary, WIDTH - STATE)] if summary else []
     if outcome is not Outcome.PASS or is_near:
         lines += _explained(state, where)
+    lines += _compared(state)
     lines += _attempts(state)
     lines += _pruned(state)
     lines += amended_lines(state.amendments)
@@ -188,6 +197,16 @@ def _problem(state: ItemState, target: str, said: str) -> Iterator[str]:
         yield from labelled("hint", clean(problem.hint), STATE)
 
 
+def _compared(state: ItemState) -> Iterator[str]:
+    """Yield what was read earlier and compared with; of a long table the first rows."""
+    pasts = list(item_pasts(state))
+    for target, past in pasts[:_COMPARED]:
+        told = "; ".join(f"{name} {words}" for name, words in past_words(past))
+        yield from labelled("compared", clean(f"{past_subject(target, past)}: {told}"), STATE)
+    if len(pasts) > _COMPARED:
+        yield from labelled("", f"and {len(pasts) - _COMPARED} more", STATE)
+
+
 def _attempts(state: ItemState) -> Iterator[str]:
     """Yield how often each target was tried, where one of the attempts was not green."""
     by_target: dict[str, list[Outcome]] = {}
@@ -230,21 +249,24 @@ def _sheet(state: RunState) -> list[str]:
             lines += [*wrapped(f"{clean(field.title)}:", WIDTH), *prose(written.text, STATE)]
             lines += amended_lines([each for each in state.amendments if each.amendment.field == field.id])
     for note in state.notes:
-        lines += note_lines(padded("Note", STATE), note, where, 0)
+        lines += note_lines(padded("Reason" if state.missed else "Note", STATE), note, where, 0)
     return lines
 
 
 def _footer(report: Report, paint: _Paint) -> Iterator[str]:
     state = report.state
     close = sum(map(near, state.items.values()))
-    words = count_words(state.counts) + (f" ({close} near the limit, marked ^)" if close else "")
+    words = items_words(state) + (f" ({close} near the limit, marked ^)" if close else "")
     yield from hanging(padded("Result", STATE) + paint.word(state.result.value, state.result), words, 2 * STATE)
     label = "To do"
     for hurdle in hurdles(state) if state.signed is None else ():
         yield from hanging(f"{padded(label, STATE)}- ", clean(hurdle.text), STATE + 2)
         label = ""
     if state.signed is None and label:
-        yield from fact(label, "review and sign")
+        asked = state.missed or state.definition.needs_signature
+        yield from fact(label, "review and sign" if asked else "nothing: no signature is asked for")
+    if state.missed and state.signed is None:
+        yield from fact("Explain", f"opsconsole explain {visible(state.run)} --reason TEXT")
     for signature in state.signatures:
         yield from signed(signature, state)
     yield from fact("Record", f"{report.head.seq} {visible(report.head.hash)}")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from opsconsole.export.facts import (
+    ADDING,
     amended_first,
     amended_to,
     amended_what,
@@ -13,16 +14,19 @@ from opsconsole.export.facts import (
     sign_off_at,
     zone_of,
 )
+from opsconsole.export.text_actions import decided
 from opsconsole.export.text_lines import STATE, clean, fact, labelled
+from opsconsole.export.wording import missed_words
 from opsconsole.model.events import AmendmentKind, Meaning
 from opsconsole.model.runs import Corrected, RunState, SignOff
 from opsconsole.model.tiers import Tier
 
 
 def banner(state: RunState) -> list[str]:
-    """Return what a reader must know first: that a signed run was amended, above all where it failed after all."""
-    said = amended_first(state, zone_of(state.times))
-    return fact("AMENDED", clean(said)) if said else []
+    """Return what a reader must know first: that it was missed, or amended, above all where it failed after all."""
+    where = zone_of(state.times)
+    said, missed = amended_first(state, where), missed_words(state, where)
+    return [*(fact("MISSED", clean(missed)) if missed else []), *(fact("AMENDED", clean(said)) if said else [])]
 
 
 def amended_lines(amendments: list[Corrected]) -> Iterator[str]:
@@ -42,9 +46,10 @@ def amendments(state: RunState) -> list[str]:
         result = f", the run is {signature.body.statement.result}" if signature is not None else ""
         head = f"{amended_what(each)}{result}; {name}, {exact_moment(each.by.at, where)}"
         lines += fact(f"{each.seq}", clean(head))
-        if each.amendment.kind is not AmendmentKind.NOTE:
+        if each.amendment.kind not in ADDING:
             lines += labelled("was", clean(each.was) or "empty", STATE)
-        lines += labelled("now", clean(amended_to(each)), STATE)
+        if each.amendment.kind not in ADDING or each.amendment.text:
+            lines += labelled("now", clean(amended_to(each)), STATE)
         lines += labelled("because", clean(each.amendment.reason), STATE)
     return lines
 
@@ -66,4 +71,6 @@ def signed(signature: SignOff, state: RunState) -> Iterator[str]:
     yield from fact("", binding(tier))
     for words in (principal_of(signature), given.fingerprint):
         yield from fact("", clean(words)) if words else ()
+    if statement.approval is not None:
+        yield from decided(statement.approval, statement.meaning)
     yield from fact("Covers", f"{statement.head_seq} {clean(statement.head_hash)}")

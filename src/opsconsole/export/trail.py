@@ -8,10 +8,12 @@ from opsconsole.model.events import (
     Body,
     Entered,
     Filled,
+    Handled,
     Measured,
     Noted,
     Opened,
     Pruned,
+    Raised,
     Redefined,
     Restored,
     Signed,
@@ -29,15 +31,22 @@ def deeds(events: Iterable[Stored]) -> Iterator[tuple[Stored, str]]:
 
     Texts of people and sources are in the words as they came.
     """
+    numbers: dict[str, int] = {}
     for stored in events:
-        if not isinstance(stored.event.body, Measured):
-            yield stored, _words(stored.event.body)
+        body = stored.event.body
+        if isinstance(body, Raised):
+            numbers.setdefault(body.action, len(numbers) + 1)
+        if isinstance(body, Raised | Handled):
+            yield stored, _words_of_action(body, numbers.get(body.action, 0))
+        elif not isinstance(body, Measured):
+            yield stored, _words(body)
 
 
 def _words(body: Body) -> str:
     match body:
-        case Opened(version=version):
-            return f"opened the run with opsconsole {version}"
+        case Opened(version=version, missed=missed):
+            late = ", as missed: its period was over" if missed else ""
+            return f"opened the run with opsconsole {version}{late}"
         case Redefined(definition_hash=definition_hash):
             return f"took over the edited checklist, definition {definition_hash}"
         case Noted(item="", text=text):
@@ -45,15 +54,29 @@ def _words(body: Body) -> str:
         case Filled(field=field, text=text):
             return f"wrote in '{field}': {text}"
         case Signed(statement=statement):
-            return f"signed as {statement.meaning}: {statement.result}"
+            about = f" {statement.approval.qualification}" if statement.approval is not None else ""
+            return f"signed as {statement.meaning}{about}: {statement.result}"
         case Amended(statement=statement):
             return _words_of_amendment(statement)
         case Pruned():
             return _words_of_pruning(body)
         case Measured(item=item):
             return f"measured {item}"
+        case Raised() | Handled():
+            return _words_of_action(body, 0)
         case body:
             return _words_on_item(body)
+
+
+def _words_of_action(body: Raised | Handled, number: int) -> str:
+    """Return what was said of an action item, which people know by its number."""
+    if isinstance(body, Raised):
+        owner = f" for {body.owner}" if body.owner else ""
+        due = f", due {body.due}" if body.due is not None else ""
+        return f"raised action item {number}{owner}{due}: {body.text}"
+    owner = f", for {body.owner or 'nobody'}" if body.owner is not None else ""
+    due = f", due {body.due}" if body.due is not None else ""
+    return f"action item {number} is {body.state}{owner}{due}{f': {body.text}' if body.text else ''}"
 
 
 def _words_of_amendment(statement: Statement) -> str:
@@ -66,6 +89,8 @@ def _words_of_amendment(statement: Statement) -> str:
         AmendmentKind.ENTRY: f"corrected the entry of {where} to '{amendment.text}'",
         AmendmentKind.FIELD: f"corrected '{where}' to: {amendment.text}",
         AmendmentKind.FAILED: f"found {where} failed after all",
+        AmendmentKind.RESET: f"documented the reset of {amendment.qualification}",
+        AmendmentKind.EXCLUDED: f"asked for the exclusion from {amendment.qualification}",
     }[amendment.kind]
     return f"amended, {what}; because: {amendment.reason}; the run is {statement.result}"
 

@@ -1,7 +1,9 @@
 """Business dates, periods, and when a checklist is due: in its own zone, with both DST changes.
 
-A wall-clock time that the spring change skips means the instant that the clocks were put forward by (02:00 becomes
-03:00, as systemd timers have it); one that the autumn change repeats means the first of the two.
+A wall-clock time that the spring change skips is moved on by as much as the clocks were (02:00 becomes 03:00, as
+systemd timers have it); one that the autumn change repeats means the first of the two. A period lasts until the
+next one begins, so that each instant lies in one of them, also where the clocks are changed at midnight or a whole
+date is left out (Samoa, 2011-12-30).
 """
 
 import calendar
@@ -13,36 +15,61 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from opsconsole.model.checklists import Cadence, Checklist, Covers, Due
+from opsconsole.model.checklists import Cadence, Checklist, Covers, Due, LooksBack
+from opsconsole.model.duedays import due_days
+from opsconsole.model.holidays import CalendarError, is_holiday
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_ORDINAL = re.compile(rf"({'|'.join(_DAYS)})#([1-5])\Z")
+FIRST_DATE, LAST_DATE = dt.date(1970, 1, 1), dt.date(2999, 12, 31)
+"""Between these dates there are runs; one beyond them is a slip of the pen."""
+
 _QUARTER_MONTHS = 3
-
-
-class CalendarError(ValueError):
-    """A time, a set of days or a zone that means nothing; the message says what to write."""
+_SATURDAY = 5
+_DAY = dt.timedelta(days=1)
+_FAR = 400
+"""Periods in which the next due one is looked for: more than a year of days."""
 
 
 class Period(msgspec.Struct, frozen=True, order=True):
-    """The day, week, month or quarter that a run belongs to, both ends included."""
+    """The interval, day, week, month or quarter that a run belongs to, both dates included."""
 
     start: dt.date
     end: dt.date
     key: str
-    """`2026-11-21`, `2026-W47`, `2026-11` or `2026-Q4`: part of the run's name."""
+    """`2026-11-21`, `2026-W47`, `2026-11` or `2026-Q4`: part of the run's name. Of an interval the instant (UTC) at
+    which it begins, `2026-11-21T1415Z`, so that the hour that autumn repeats has two names."""
+
+
+class Window(msgspec.Struct, frozen=True):
+    """The stretch of time that a run looks back over."""
+
+    start: dt.date
+    end: dt.date
+    """The last date in it."""
+    begins_at: dt.datetime
+    """UTC."""
+    ends_at: dt.datetime
+    """UTC; no longer part of it."""
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True):
-    """The dates and instants of one run, as queries are given them."""
+    """The dates and instants of one run, as queries are given them; all instants are in UTC.
+
+    They are computed once, when the run is opened, and stand in its record: it keeps its period whatever happens to
+    the clock or to the zone's rules afterwards.
+    """
 
     business_date: dt.date
     period: Period
     timezone: str
+    begins_at: dt.datetime
+    """When the period begins: of a daily list when its job is scheduled, else at local midnight."""
+    ends_at: dt.datetime | None
+    """When the next one begins: what is not done by then was missed. None where it can be done any time later."""
     due_at: dt.datetime
     overdue_at: dt.datetime
+    window: Window
     scheduled: dt.datetime | None = None
-    """When the job that is looked after was to start, in UTC."""
+    """When the job that is looked after was to start."""
     covered_date: dt.date
     """The day that the collected data belongs to; the business date without a schedule."""
 
@@ -50,6 +77,10 @@ class Times(msgspec.Struct, frozen=True, kw_only=True):
     def month(self) -> str:
         """The month of the collected data, `YYYY-MM`: on the first of a month still the one before."""
         return f"{self.covered_date:%Y-%m}"
+
+    def over(self, now: dt.datetime) -> bool:
+        """Return whether the period is over at the instant `now`."""
+        return self.ends_at is not None and now >= self.ends_at
 
 
 class Standing(StrEnum):
@@ -59,7 +90,12 @@ class Standing(StrEnum):
     DUE = "due"
     OVERDUE = "overdue"
     MISSED = "missed"
+    """Its period is over, and it was neither signed nor explained."""
+    EXPLAINED = "explained"
+    """It was missed, and somebody signed why."""
     SIGNED = "signed"
+    DONE = "done"
+    """Everything was measured, and nobody is asked to sign."""
 
 
 def zone(name: str) -> ZoneInfo:
@@ -72,7 +108,7 @@ def zone(name: str) -> ZoneInfo:
 
 def time_of_day(text: str) -> dt.time:
     """Read `HH:MM`."""
-    match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", text)
+    match = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])", text)
     if match is None:
         raise CalendarError(f"'{text}' is not a time of day; write it like '08:00'")
     return dt.time(int(match[1]), int(match[2]))
@@ -83,10 +119,18 @@ def instant(date: dt.date, at: dt.time, where: ZoneInfo) -> dt.datetime:
     return dt.datetime.combine(date, at, tzinfo=where).astimezone(dt.UTC)
 
 
+def midnight(date: dt.date, where: ZoneInfo) -> dt.datetime:
+    """Return the UTC instant at which a local date begins."""
+    return instant(date, dt.time(), where)
+
+
+# --- periods ---------------------------------------------------------------------------------------
+
+
 def period_of(date: dt.date, cadence: Cadence) -> Period:
-    """Return the period that `date` lies in."""
+    """Return the day, week, month or quarter that `date` lies in; of the cadence `once`, the date alone."""
     match cadence:
-        case Cadence.DAILY:
+        case Cadence.DAILY | Cadence.ONCE:
             return Period(date, date, date.isoformat())
         case Cadence.WEEKLY:
             monday = date - dt.timedelta(days=date.weekday())
@@ -101,59 +145,124 @@ def period_of(date: dt.date, cadence: Cadence) -> Period:
             month = first.month + _QUARTER_MONTHS - 1
             end = dt.date(date.year, month, calendar.monthrange(date.year, month)[1])
             return Period(first, end, f"{date.year}-Q{quarter + 1}")
+        case Cadence.INTERVAL:
+            raise ValueError("a date has many intervals: ask slots_of")
+
+
+def slots_of(date: dt.date, every: dt.timedelta, where: ZoneInfo) -> Iterator[Period]:
+    """Yield the intervals of a local date: counted in real time from its midnight, the last cut off by the next.
+
+    A day of 23 or 25 hours has fewer or more of them.
+    """
+    begins, end = midnight(date, where), midnight(date + _DAY, where)
+    while begins < end:
+        yield _slot(date, begins)
+        begins += every
+
+
+def _slot(date: dt.date, begins: dt.datetime) -> Period:
+    return Period(date, date, f"{begins.date()}T{begins:%H%M}Z")
+
+
+def slot_begins(slot: Period) -> dt.datetime:
+    """Return the instant at which an interval begins, as its key says."""
+    return dt.datetime.fromisoformat(slot.key)
+
+
+def period_at(checklist: Checklist, now: dt.datetime, where: ZoneInfo) -> Period:
+    """Return the period of a checklist at the instant `now`.
+
+    Of the cadence `once` it is the one date that the checklist names; one that waits for a qualification has the
+    date on which that was reached, which the calendar does not know: ask for it with `period_of`.
+    """
+    if checklist.cadence is Cadence.INTERVAL and checklist.due.every is not None:
+        date, every = business_date(checklist, now, where), checklist.due.every.timedelta()
+        first = midnight(date, where)
+        return _slot(date, first + (now - first) // every * every)
+    if checklist.cadence is Cadence.ONCE and checklist.due.on is not None:
+        return period_of(checklist.due.on, Cadence.ONCE)
+    return period_of(business_date(checklist, now, where), checklist.cadence)
 
 
 def previous(period: Period, cadence: Cadence) -> Period:
-    """Return the period just before."""
-    return period_of(period.start - dt.timedelta(days=1), cadence)
+    """Return the day, week, month or quarter just before."""
+    return period_of(period.start - _DAY, cadence)
 
 
 def following(period: Period, cadence: Cadence) -> Period:
-    """Return the period just after."""
-    return period_of(period.end + dt.timedelta(days=1), cadence)
+    """Return the day, week, month or quarter just after."""
+    return period_of(period.end + _DAY, cadence)
 
 
-def due_days(text: str) -> "DueDays":
-    """Read `Mon..Sun`, `Mon,Thu`, `Mon#1` or `1,15`; raise CalendarError for anything else."""
-    weekdays: set[int] = set()
-    ordinals: set[tuple[int, int]] = set()
-    month_days: set[int] = set()
-    for part in (each.strip() for each in text.split(",")):
-        first, dots, last = part.partition("..")
-        if dots and first in _DAYS and last in _DAYS:
-            start, count = _DAYS.index(first), (_DAYS.index(last) - _DAYS.index(first)) % 7 + 1
-            weekdays |= {(start + step) % 7 for step in range(count)}
-        elif part in _DAYS:
-            weekdays.add(_DAYS.index(part))
-        elif ordinal := _ORDINAL.fullmatch(part):
-            ordinals.add((_DAYS.index(ordinal[1]), int(ordinal[2])))
-        elif part.isdigit() and 1 <= int(part) <= 31:  # noqa: PLR2004 - days of a month
-            month_days.add(int(part))
-        else:
-            raise CalendarError(
-                f"'{part}' is no day; write weekdays ('Mon..Fri', 'Mon,Thu'), the n-th one of a month ('Mon#1') "
-                "or days of the month ('1,15')"
-            )
-    return DueDays(frozenset(weekdays), frozenset(ordinals), frozenset(month_days))
+def periods_since(checklist: Checklist, first: dt.date, now: dt.datetime, where: ZoneInfo) -> Iterator[Period]:
+    """Yield every period that has a due day, from the one that `first` lies in to the one that `now` lies in.
+
+    Intervals too: nine days of five minutes are 2,592 of them. Of the cadence `once` only a date that is named is
+    known here.
+    """
+    cadence, due = checklist.cadence, checklist.due
+    if cadence is Cadence.ONCE:
+        if due.on is not None and business_date(checklist, now, where) >= due.on >= first:
+            yield period_of(due.on, cadence)
+        return
+    if cadence is Cadence.INTERVAL:
+        present = business_date(checklist, now, where)
+        for step in range((present - first).days + 1):
+            slots = _due_slots(first + step * _DAY, due, where)
+            yield from (each for each in slots if slot_begins(each) <= now)
+        return
+    last = period_at(checklist, now, where)
+    period = period_of(first, cadence)
+    while period.start <= last.start:
+        if is_due(checklist, period, where):
+            yield period
+        period = following(period, cadence)
 
 
-class DueDays(msgspec.Struct, frozen=True):
-    """A set of days."""
+def periods_before(checklist: Checklist, period: Period, first: dt.date, where: ZoneInfo) -> Iterator[Period]:
+    """Yield the due periods before `period`, the latest first, back to the one that `first` lies in.
 
-    weekdays: frozenset[int]
-    ordinals: frozenset[tuple[int, int]]
-    month_days: frozenset[int]
+    As lazily as they are asked for: a list that runs every five minutes has 100,000 of them a year.
+    """
+    cadence = checklist.cadence
+    if cadence is Cadence.ONCE:
+        return
+    if cadence is Cadence.INTERVAL:
+        for step in range((period.start - first).days + 1):
+            slots = _due_slots(period.start - step * _DAY, checklist.due, where)
+            yield from (each for each in reversed(slots) if each.key < period.key)
+        return
+    earliest = period_of(first, cadence)
+    while period.start > earliest.start:
+        period = previous(period, cadence)
+        if is_due(checklist, period, where):
+            yield period
 
-    def __contains__(self, date: object) -> bool:
-        if not isinstance(date, dt.date):
-            return False
-        last = calendar.monthrange(date.year, date.month)[1]
-        return (
-            date.weekday() in self.weekdays
-            or (date.weekday(), (date.day - 1) // 7 + 1) in self.ordinals
-            or date.day in self.month_days
-            or (date.day == last and any(day > last for day in self.month_days))
-        )
+
+def due_after(checklist: Checklist, period: Period, where: ZoneInfo) -> Period | None:
+    """Return the next due period, None where there will be none; after `once` nothing comes."""
+    cadence = checklist.cadence
+    if cadence is Cadence.ONCE:
+        return None
+    if cadence is Cadence.INTERVAL:
+        dates = (period.start + step * _DAY for step in range(_FAR))
+        slots = (slot for date in dates for slot in _due_slots(date, checklist.due, where))
+        return next((slot for slot in slots if slot.key > period.key), None)
+    for _ in range(_FAR):
+        period = following(period, cadence)
+        if is_due(checklist, period, where):
+            return period
+    return None
+
+
+def _due_slots(date: dt.date, due: Due, where: ZoneInfo) -> list[Period]:
+    """Return the intervals of a date, none where it is no due day."""
+    if due.every is None or due_date(Period(date, date, ""), due, Cadence.INTERVAL) is None:
+        return []
+    return list(slots_of(date, due.every.timedelta(), where))
+
+
+# --- due days --------------------------------------------------------------------------------------
 
 
 def dates_of(period: Period) -> Iterator[dt.date]:
@@ -162,19 +271,37 @@ def dates_of(period: Period) -> Iterator[dt.date]:
         yield period.start + dt.timedelta(days=step)
 
 
-def due_date(period: Period, due: Due) -> dt.date | None:
-    """Return the first due day of a period, None where it has none (a Sunday of a Monday-to-Friday list)."""
-    days = due_days(due.days)
-    return next((date for date in dates_of(period) if date in days), None)
+def due_date(period: Period, due: Due, cadence: Cadence = Cadence.DAILY) -> dt.date | None:
+    """Return the first due day of a period, None where it has none (a Sunday of a Monday-to-Friday list).
+
+    A public holiday or closed date is no due day. What is due weekly or more rarely, and would be on one, is due on
+    the next day of its period that is one of its own due days or a working day, Monday to Friday; on the holiday
+    itself where there is no such.
+    """
+    if cadence is Cadence.ONCE:
+        return period.start + (_DAY if due.after else dt.timedelta())
+    wanted = due_days(due.days)
+    first = next((date for date in dates_of(period) if date in wanted), None)
+    if first is None or not is_closed(first, due):
+        return first
+    if cadence in {Cadence.DAILY, Cadence.INTERVAL}:
+        return None
+    later = (date for date in dates_of(period) if date > first and (date in wanted or date.weekday() < _SATURDAY))
+    return next((date for date in later if not is_closed(date, due)), first)
 
 
-def due_dates_before(period: Period, cadence: Cadence, due: Due) -> Iterator[dt.date]:
-    """Yield the due date of every earlier period that has one, latest first, without end."""
-    while True:
-        period = previous(period, cadence)
-        date = due_date(period, due)
-        if date is not None:
-            yield date
+def is_closed(date: dt.date, due: Due) -> bool:
+    """Return whether a date is a public holiday where the checklist lives, or one of its own closed dates."""
+    return date in due.closed or bool(due.holidays and is_holiday(date, due.holidays))
+
+
+def is_due(checklist: Checklist, period: Period, where: ZoneInfo) -> bool:
+    """Return whether a period is to be done: it has a due day, and is not a date that its zone left out."""
+    begins_at, ends_at = _bounds(checklist, period, where)
+    return begins_at != ends_at and due_date(period, checklist.due, checklist.cadence) is not None
+
+
+# --- a run's times ---------------------------------------------------------------------------------
 
 
 def business_date(checklist: Checklist, now: dt.datetime, where: ZoneInfo) -> dt.date:
@@ -183,54 +310,150 @@ def business_date(checklist: Checklist, now: dt.datetime, where: ZoneInfo) -> dt
     The day of a checklist begins when the job it looks after is scheduled, so that somebody who looks at 01:00
     still sees the collection of the night before and not one that has yet to start.
     """
-    local = now.astimezone(where)
-    if checklist.schedule is None:
-        return local.date()
-    starts = instant(local.date(), time_of_day(checklist.schedule.at), where)
-    return local.date() if now >= starts else local.date() - dt.timedelta(days=1)
+    date = now.astimezone(where).date()
+    while now < _day_begins(checklist, date, where):
+        date -= _DAY
+    while now >= _day_begins(checklist, date + _DAY, where):  # clocks that were put back over midnight
+        date += _DAY
+    return date
 
 
-def times_of(checklist: Checklist, date: dt.date, where: ZoneInfo) -> Times:
-    """Return the dates and instants of the run that `date` belongs to."""
-    period = period_of(date, checklist.cadence)
-    at = time_of_day(checklist.due.at)
-    due_at = instant(due_date(period, checklist.due) or period.end, at, where)
-    scheduled = None
-    covered = date
+def _day_begins(checklist: Checklist, date: dt.date, where: ZoneInfo) -> dt.datetime:
+    return instant(date, _begins_daily(checklist), where)
+
+
+def _begins_daily(checklist: Checklist) -> dt.time:
+    """Return at which time of day the checklist's days begin; intervals are counted from midnight."""
+    if checklist.schedule is None or checklist.cadence is Cadence.INTERVAL:
+        return dt.time()
+    return time_of_day(checklist.schedule.at)
+
+
+def times_of(
+    checklist: Checklist,
+    period: Period,
+    where: ZoneInfo,
+    date: dt.date | None = None,
+    qualified: tuple[dt.date, dt.date] | None = None,
+) -> Times:
+    """Return the dates and instants of the run of a period.
+
+    `date` is the business date on which it is opened, the period's first where it is left out. `qualified` are the
+    first and the last day of the qualification that the checklist comes after: what it looks back over.
+    """
+    day = date or period.start
+    due_at, overdue_at = _due(checklist, period, where)
+    begins_at, ends_at = _bounds(checklist, period, where)
+    scheduled, covered = None, day
     if checklist.schedule is not None:
-        scheduled = instant(date, time_of_day(checklist.schedule.at), where)
+        scheduled = instant(day, time_of_day(checklist.schedule.at), where)
         if checklist.schedule.covers is Covers.PREVIOUS_DAY:
-            covered = date - dt.timedelta(days=1)
+            covered = day - _DAY
     return Times(
-        business_date=date,
+        business_date=day,
         period=period,
         timezone=str(where),
+        begins_at=begins_at,
+        ends_at=ends_at,
         due_at=due_at,
-        overdue_at=due_at + checklist.due.grace.timedelta(),
+        overdue_at=overdue_at,
+        window=_window(checklist, period, where, covered, qualified),
         scheduled=scheduled,
         covered_date=covered,
     )
 
 
-def standing(times: Times, now: dt.datetime, *, signed: bool) -> Standing:
-    """Return where a run stands at the instant `now`."""
+def _due(checklist: Checklist, period: Period, where: ZoneInfo) -> tuple[dt.datetime, dt.datetime]:
+    """Return when a period is due and when overdue, neither before it begins nor after it ends.
+
+    An interval is due when it begins. A time of day before that of the job means the morning after: what starts at
+    22:00 and is due at 08:00 belongs to the evening's date.
+    """
+    begins_at, ends_at = _bounds(checklist, period, where)
+    due_at = begins_at
+    if checklist.cadence is not Cadence.INTERVAL:
+        at = time_of_day(checklist.due.at)
+        day = due_date(period, checklist.due, checklist.cadence) or period.end
+        due_at = max(begins_at, instant(day + _DAY if at < _begins_daily(checklist) else day, at, where))
+    overdue_at = due_at + checklist.due.grace.timedelta()
+    return (due_at, overdue_at) if ends_at is None else (min(due_at, ends_at), min(overdue_at, ends_at))
+
+
+def _bounds(checklist: Checklist, period: Period, where: ZoneInfo) -> tuple[dt.datetime, dt.datetime | None]:
+    """Return when a period begins and ends; a list that is due once can be done any time later."""
+    tomorrow = _day_begins(checklist, period.end + _DAY, where)
+    if checklist.cadence is Cadence.INTERVAL and checklist.due.every is not None:
+        begins_at = slot_begins(period)
+        return begins_at, min(begins_at + checklist.due.every.timedelta(), tomorrow)
+    begins_at = _day_begins(checklist, period.start, where)
+    return begins_at, None if checklist.cadence is Cadence.ONCE else tomorrow
+
+
+def _window(
+    checklist: Checklist,
+    period: Period,
+    where: ZoneInfo,
+    covered: dt.date,
+    qualified: tuple[dt.date, dt.date] | None,
+) -> Window:
+    if qualified is not None:
+        return window_between(*qualified, where)
+    same = checklist.looks_back is LooksBack.SAME
+    match checklist.cadence:
+        case Cadence.DAILY | Cadence.ONCE:
+            return window_between(covered, covered, where)
+        case Cadence.INTERVAL:
+            before = slot_begins(period) - dt.timedelta.resolution
+            seen = period if same else period_at(checklist, before, where)
+            begins_at, ends_at = _bounds(checklist, seen, where)
+            return Window(seen.start, seen.end, begins_at, ends_at or begins_at)
+        case cadence:
+            seen = period if same else previous(period, cadence)
+            return window_between(seen.start, seen.end, where)
+
+
+def window_between(start: dt.date, end: dt.date, where: ZoneInfo) -> Window:
+    """Return the window of whole local dates from `start` to `end`, both included."""
+    return Window(start, end, midnight(start, where), midnight(end + _DAY, where))
+
+
+def standing(
+    times: Times, now: dt.datetime, *, signed: bool, explained: bool = False, done: bool = False
+) -> Standing:
+    """Return where a run stands at the instant `now`.
+
+    `explained`: what was signed says why the run was missed. `done`: nobody is asked to sign, and all was measured.
+    """
+    if explained:
+        return Standing.EXPLAINED
     if signed:
         return Standing.SIGNED
-    where = ZoneInfo(times.timezone)
-    if now.astimezone(where).date() > times.period.end:
+    if done:
+        return Standing.DONE
+    if times.over(now):
         return Standing.MISSED
     if now >= times.overdue_at:
         return Standing.OVERDUE
     return Standing.DUE if now >= times.due_at else Standing.UPCOMING
 
 
-_WEEK = re.compile(r"(\d{4})-W(\d{2})\Z")
-_QUARTER = re.compile(r"(\d{4})-Q([1-4])\Z")
+# --- names of periods ------------------------------------------------------------------------------
 
 
-def period_named(key: str, cadence: Cadence) -> Period | None:
-    """Return the period of a checklist's cadence that is called `key`, None where there is none."""
+_WEEK = re.compile(r"([0-9]{4})-W([0-9]{2})\Z")
+_QUARTER = re.compile(r"([0-9]{4})-Q([1-4])\Z")
+_SLOT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{4}Z\Z")
+
+
+def period_named(key: str, checklist: Checklist, where: ZoneInfo) -> Period | None:
+    """Return the period of a checklist that is called `key`, None where it has none of that name.
+
+    Of the cadence `once` every date is one: an edit of the file may have moved it since.
+    """
+    cadence = checklist.cadence
     try:
+        if cadence is Cadence.INTERVAL:
+            return _slot_named(key, checklist, where)
         if cadence is Cadence.WEEKLY and (week := _WEEK.fullmatch(key)):
             date = dt.date.fromisocalendar(int(week[1]), int(week[2]), 1)
         elif cadence is Cadence.QUARTERLY and (quarter := _QUARTER.fullmatch(key)):
@@ -239,5 +462,17 @@ def period_named(key: str, cadence: Cadence) -> Period | None:
             date = dt.date.fromisoformat(f"{key}-01" if cadence is Cadence.MONTHLY else key)
     except ValueError:
         return None
+    if not FIRST_DATE <= date <= LAST_DATE:
+        return None
     period = period_of(date, cadence)
     return period if period.key == key else None
+
+
+def _slot_named(key: str, checklist: Checklist, where: ZoneInfo) -> Period | None:
+    if not _SLOT.fullmatch(key):
+        return None
+    begins = dt.datetime.fromisoformat(key)
+    if not FIRST_DATE <= begins.date() <= LAST_DATE:
+        return None
+    slot = period_at(checklist, begins, where)
+    return slot if slot.key == key else None

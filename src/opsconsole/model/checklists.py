@@ -4,6 +4,7 @@ The same structs are decoded from TOML, written into the event that opens a run,
 checklist shows in the record.
 """
 
+import datetime as dt
 import re
 from enum import StrEnum
 from typing import Any
@@ -22,10 +23,14 @@ ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
 class Cadence(StrEnum):
     """How often a checklist is run."""
 
+    INTERVAL = "interval"
+    """Every few minutes or hours, as `due.every` says, counted from local midnight."""
     DAILY = "daily"
     WEEKLY = "weekly"
     MONTHLY = "monthly"
     QUARTERLY = "quarterly"
+    ONCE = "once"
+    """On one date (`due.on`), or when a qualification has been reached (`due.after`)."""
 
 
 class Due(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,6 +44,17 @@ class Due(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An IANA name, or `local` for the zone of the host."""
     grace: Duration = Duration.parse("2 h")
     """How long after `at` it becomes overdue."""
+    holidays: str = ""
+    """A country, or a part of one, by ISO 3166 (`US`, `US-TX`, `DE-BY`): its public holidays are no due days. What
+    is due weekly or more rarely moves to the next working day of its period then."""
+    closed: tuple[dt.date, ...] = ()
+    """Further dates that are no due days, as holidays are."""
+    every: Duration | None = None
+    """How often, for the cadence `interval`: `5 min`, `15 min`, `1 h`; whole minutes that divide a day."""
+    on: dt.date | None = None
+    """The date, for the cadence `once`."""
+    after: str = ""
+    """A qualification, for the cadence `once`: the list opens when its last day has passed."""
 
 
 class Covers(StrEnum):
@@ -56,10 +72,13 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     covers: Covers = Covers.SAME_DAY
 
 
-class Qualification(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """So many consecutive passing runs are asked for before the system goes into production."""
+class LooksBack(StrEnum):
+    """Which stretch of time a run looks back over: queries get it as `:window_start` and `:window_end`."""
 
-    days: int
+    PREVIOUS = "previous-period"
+    """The period before its own: Monday's weekly list looks at the week that has ended."""
+    SAME = "same-period"
+    """Its own: Friday's weekly list looks at the week that is ending."""
 
 
 class SignOffPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -67,6 +86,8 @@ class SignOffPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
 
     tier: Tier = Tier.ATTRIBUTED
     """The weakest that is enough."""
+    needed: bool | None = None
+    """Whether a run waits for a signature. Without a word here all do, but those of the cadence `interval`."""
 
 
 class Escalation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -83,6 +104,15 @@ class EntryKind(StrEnum):
 
     NUMBER = "number"
     TEXT = "text"
+
+
+class Baseline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which earlier readings of an item make its `baseline`: their median."""
+
+    readings: int = 14
+    """The latest so many comparable ones."""
+    least: int = 5
+    """With fewer there is no baseline."""
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -127,6 +157,9 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     target: tuple[Condition, ...] = ()
     on_empty: Outcome | None = None
     on_timeout: Outcome = Outcome.ERROR
+    on_no_history: Outcome = Outcome.ERROR
+    """What an item comes to that holds and has too few earlier readings to be compared with: never a pass."""
+    baseline: Baseline = Baseline()
     skip_when: tuple[str, ...] = ()
     """Reasons of problems that make the item SKIPPED instead of ERROR, such as `not-booted-with-systemd`."""
     on_fail: Escalation = Escalation()
@@ -181,7 +214,7 @@ class Checklist(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cadence: Cadence = Cadence.DAILY
     due: Due = Due()
     schedule: Schedule | None = None
-    qualification: Qualification | None = None
+    looks_back: LooksBack = LooksBack.PREVIOUS
     sign_off: SignOffPolicy = SignOffPolicy()
     sections: tuple[Section, ...] = ()
     fields: tuple[Field, ...] = ()
@@ -190,6 +223,13 @@ class Checklist(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def items(self) -> tuple[Item, ...]:
         """All items in order."""
         return tuple(item for section in self.sections for item in section.items)
+
+    @property
+    def needs_signature(self) -> bool:
+        """Whether a run of it is done only when somebody has signed it."""
+        if self.sign_off.needed is not None:
+            return self.sign_off.needed
+        return self.cadence is not Cadence.INTERVAL
 
 
 def substituted(options: Any, target: str) -> Any:

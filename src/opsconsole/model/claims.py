@@ -6,12 +6,16 @@ from collections.abc import Iterator
 
 import msgspec
 
+from opsconsole.model.checklists import Cadence
 from opsconsole.model.events import (
+    DECIDING,
     Amended,
     Clock,
+    Handled,
     Meaning,
     Opened,
     Pruned,
+    Raised,
     Redefined,
     Signed,
     Statement,
@@ -73,7 +77,8 @@ def opening_fault(run: str, opened: Opened) -> str:
     own = f"{opened.definition.id}@{period.key}"
     if run != own:
         return f"it is called {run}, and was opened as {own}"
-    if not period.start <= opened.times.business_date <= period.end:
+    once = opened.definition.cadence is Cadence.ONCE
+    if not period.start <= opened.times.business_date <= (opened.times.business_date if once else period.end):
         return f"its business date {opened.times.business_date} is not in its period"
     return ""
 
@@ -90,7 +95,7 @@ def event_findings(before: RunState, stored: Stored) -> Iterator[Finding]:
     if isinstance(body, Redefined):
         for code, text in _redefinition_flags(before, body):
             yield Finding(Weight.FLAG, code, text, stored.seq)
-    if before.signed is not None and not isinstance(body, Signed | Amended | Pruned):
+    if before.signed is not None and not isinstance(body, Signed | Amended | Pruned | Raised | Handled):
         text = f"event {stored.seq} was added to the run after its sign-off"
         yield Finding(Weight.FAULT, "after-sign-off", text, stored.seq)
     followed = getattr(body, "definition_hash", "")
@@ -133,6 +138,9 @@ def _faults(before: RunState, stored: Stored, body: Signed | Amended) -> Iterato
     if (statement.amendment is not None) is not amends:
         what = "no amendment" if amends else "an amendment"
         yield "false-meaning", f"its statement says {statement.meaning}, and holds {what}"
+    if (statement.approval is not None) is not (statement.meaning in DECIDING):
+        what = "no qualification" if statement.approval is None else "a qualification"
+        yield "false-meaning", f"its statement says {statement.meaning}, and tells of {what}"
     if statement.meaning is Meaning.PERFORMED and before.signed is not None:
         yield "signed-twice", "the run was signed off a second time"
     if statement.meaning is not Meaning.PERFORMED and before.signed is None:
@@ -146,7 +154,8 @@ def _faults(before: RunState, stored: Stored, body: Signed | Amended) -> Iterato
         yield "false-principal", f"{named}, its signature {principal or 'nobody'}"
     if not signature.tier.keyed:
         yield from _pretended(stored, body)
-    again = own_work(before.signatures, statement.meaning, signatory_with(stored.event.actor, signature))
+    new = signatory_with(stored.event.actor, signature)
+    again = own_work(before.signatures, statement.meaning, new, statement.approval)
     if again is not None:
         who, said = again
         yield "own-work", f"{who} had {said} the run, and it was {statement.meaning} by the same person"
@@ -173,6 +182,7 @@ def _false_facts(before: RunState, stored: Stored, statement: Statement) -> Iter
             meaning=statement.meaning,
             clock=statement.clock,
             amendment=statement.amendment,
+            approval=statement.approval,
         )
     except (ValueError, LookupError, OverflowError) as error:
         yield "unreadable", f"what was signed cannot be compared with the run: {error}"

@@ -23,6 +23,10 @@ class Unknown(Exception):
     """The condition cannot be judged; the message says why."""
 
 
+class NoHistory(Unknown):
+    """It cannot be judged yet: there are too few earlier readings to compare with."""
+
+
 class Seen(msgspec.Struct, frozen=True):
     """One value held against a limit."""
 
@@ -33,9 +37,14 @@ class Seen(msgspec.Struct, frozen=True):
     """The share of the limit that is used up, where the limit is an upper or lower bound."""
 
 
-def held_against(condition: Condition, who: str, value: Value, measures: dict[str, Value]) -> Seen:
-    """Hold the value of one row (called `who`) or measure against the limit; raise Unknown where that cannot be."""
-    name = f"{who}: {condition.subject}" if who else condition.subject
+def named(condition: Condition, who: str) -> str:
+    """Return what the subject of one row is called."""
+    return f"{who}: {condition.subject}" if who else condition.subject
+
+
+def refuse_unseen(condition: Condition, who: str, value: Value) -> None:
+    """Raise Unknown for a value that was not seen, or not wholly, or that nothing can be compared with."""
+    name = named(condition, who)
     if value is None:
         raise Unknown(f"{name} is missing")
     if isinstance(value, str) and len(value) > MAX_TEXT:
@@ -44,6 +53,14 @@ def held_against(condition: Condition, who: str, value: Value, measures: dict[st
         raise Unknown(f"{name} is hidden from this role")
     if isinstance(value, Number) and not value.value.is_finite():
         raise Unknown(f"{name} is {value.value}, not a number that can be judged")
+    if condition.past() and not isinstance(value, Number):
+        raise Unknown(f"{name} is {_kind(value)}; only numbers are compared with '{condition.past()}'")
+
+
+def held_against(condition: Condition, who: str, value: Value, measures: dict[str, Value]) -> Seen:
+    """Hold the value of one row (called `who`) or measure against the limit; raise Unknown where that cannot be."""
+    refuse_unseen(condition, who, value)
+    name = named(condition, who)
     limit = condition.limit
     match limit:
         case Tolerance():
@@ -58,8 +75,8 @@ def held_against(condition: Condition, who: str, value: Value, measures: dict[st
         case tuple() as members:
             holds = any(_equal(name, value, member) for member in members)
             return Seen(who, value, _yes(holds, negated=condition.operator is Operator.NOT_IN))
-        case Name(name=other):
-            return _scalar(condition.operator, name, who, value, _named(other, measures))
+        case Name():
+            return _scalar(condition.operator, name, who, value, named_value(limit, measures))
         case Quantity(number=number):
             return _scalar(condition.operator, name, who, value, number)
         case _ if condition.operator in {Operator.CONTAINS, Operator.NOT_CONTAINS}:
@@ -69,11 +86,19 @@ def held_against(condition: Condition, who: str, value: Value, measures: dict[st
             return _scalar(condition.operator, name, who, value, limit)
 
 
-def _named(name: str, measures: dict[str, Value]) -> Value:
-    value = measures.get(name)
+def named_value(limit: Name, measures: dict[str, Value]) -> Value:
+    """Return what a limit that is a name comes to; raise Unknown where that was not measured or makes no sum."""
+    value = measures.get(limit.name)
     if value is None or (isinstance(value, Number) and not value.value.is_finite()):
-        raise Unknown(f"'{name}', which it is compared with, was not measured")
-    return value
+        raise Unknown(f"'{limit.name}', which it is compared with, was not measured")
+    if limit.factor == 1 and limit.plus is None:
+        return value
+    if not isinstance(value, Number):
+        raise Unknown(f"'{limit.name}' is {_kind(value)}, with which nothing can be computed")
+    plus = limit.plus.number if limit.plus is not None else Number(Decimal(0), value.unit)
+    if plus.unit is not value.unit:
+        raise Unknown(f"{limit.plus} cannot be added to '{limit.name}', which is {_kind(value)}")
+    return Number(value.value * limit.factor + plus.value, value.unit)
 
 
 def _yes(holds: bool, *, negated: bool) -> Verdict:
@@ -181,7 +206,7 @@ def _within(name: str, who: str, value: Value, limit: Tolerance, measures: dict[
 
 
 def _centre(limit: Tolerance, measures: dict[str, Value]) -> Number:
-    centre = _named(limit.of.name, measures) if isinstance(limit.of, Name) else limit.of.number
+    centre = named_value(limit.of, measures) if isinstance(limit.of, Name) else limit.of.number
     if not isinstance(centre, Number):
         raise Unknown(f"{_kind(centre)} has no surroundings to be within")
     return centre

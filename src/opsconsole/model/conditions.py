@@ -12,12 +12,20 @@ much, and how near its limit a green one is; `judging.py` does that. The grammar
                | "within" number "of" limit
     subject    = name { "." name } | '"' column title '"'
     literal    = number with unit | text in single quotes | "true" | "false"
-    limit      = literal | the name of a measure
+    limit      = literal | name [ "*" number | ( "+" | "-" ) number with unit ]
+    name       = a measure of the reading | "baseline" | "previous" | "yesterday" | "last_week" | "last_month"
+               | "last_quarter"
+
+The last six are the subject's own past: the median of its earlier readings, and what it was when it was last read,
+a day, a week, a month and three months before (see past.py). A percentage that is added to a name means percent
+points, as does one within which a percentage has to be; of anything else `within 20%` is a share.
 """
 
 import difflib
 import re
+from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import NoReturn
 
 import msgspec
@@ -60,9 +68,16 @@ ORDERING = frozenset({Operator.LT, Operator.LE, Operator.GT, Operator.GE})
 
 
 class Name(msgspec.Struct, frozen=True):
-    """A limit that is another measure of the same reading."""
+    """A limit that is another measure of the same reading or the subject's own past, times and plus something."""
 
     name: str
+    factor: Decimal = Decimal(1)
+    plus: Quantity | None = None
+
+    @property
+    def of_past(self) -> bool:
+        """Whether the subject's own past is meant."""
+        return self.name in PAST
 
 
 class Pattern(msgspec.Struct, frozen=True):
@@ -117,9 +132,19 @@ class Condition:
         return f"parse_condition({self.text!r})"
 
     def names(self) -> tuple[str, ...]:
-        """Return the measures that the limit refers to."""
+        """Return the measures that the limit refers to, without those of the past."""
+        named = self._name
+        return (named.name,) if named is not None and not named.of_past else ()
+
+    def past(self) -> str:
+        """Return which part of its subject's own past the limit refers to, empty for none."""
+        named = self._name
+        return named.name if named is not None and named.of_past else ""
+
+    @property
+    def _name(self) -> Name | None:
         limit = self.limit.of if isinstance(self.limit, Tolerance) else self.limit
-        return (limit.name,) if isinstance(limit, Name) else ()
+        return limit if isinstance(limit, Name) else None
 
     def limit_units(self) -> frozenset[Unit]:
         """Return the units that the subject may have, empty where the limit is no number."""
@@ -128,7 +153,7 @@ class Condition:
                 return frozenset({number.unit})
             case Range(low=low):
                 return frozenset({low.number.unit})
-            case Tolerance(of=Quantity(number=number)):
+            case Tolerance(of=Quantity(number=number)) | Name(plus=Quantity(number=number)):
                 return frozenset({number.unit})
             case tuple() as literals:
                 return frozenset(each.number.unit for each in literals if isinstance(each, Quantity))
@@ -145,7 +170,7 @@ _TOKEN = re.compile(
     | (?P<pattern>/(?:[^/\\]|\\.)+/)
     | (?P<number>[+-]?\d+(?:_\d+)*(?:\.\d+)?(?:\s*%|\s*[A-Za-zµ]+\b)?)
     | (?P<word>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)
-    | (?P<symbol>==|!=|<=|>=|=<|=>|<>|=~|[<>=~\[\],*])
+    | (?P<symbol>==|!=|<=|>=|=<|=>|<>|=~|[<>=~\[\],*+-])
     )""",
     re.VERBOSE,
 )
@@ -165,8 +190,8 @@ _WORD_MEANT = {
     "over": ">",
 }
 _QUANTIFIER_MEANT = {"all": "every", "each": "every", "some": "any", "none": "no"}
-RESERVED = ("baseline", "last_week", "last_month", "yesterday")
-"""Names kept for an item's own past, which conditions cannot refer to yet."""
+PAST = ("baseline", "previous", "yesterday", "last_week", "last_month", "last_quarter")
+"""What a limit may call a subject's own past; no measure or column can be compared with under these names."""
 
 
 class _Token(msgspec.Struct, frozen=True):
@@ -247,7 +272,7 @@ class _Parser:
         if token.text == ",":
             self.fail("thousands are not separated in a number: write 1000 or 1_000")
         if token.text == "*":
-            self.fail("a limit cannot be computed; write the number itself")
+            self.fail("only a name can be multiplied, by a number behind it: baseline * 1.5")
         self.fail(f"'{token.text}' is left over")
 
     def quantifier(self) -> Quantifier | None:
@@ -274,8 +299,8 @@ class _Parser:
             return _unquoted(token)
         if token.kind != "word":
             self.fail(f"a subject (a column or measure) must come first, not {token.text}")
-        if token.text in RESERVED:
-            self.fail(f"'{token.text}' is reserved for comparisons with the past, which are not available yet")
+        if token.text in PAST:
+            self.fail(f"'{token.text}' is what a subject is compared with; write it on the right")
         return token.text
 
     def operator(self, subject: str) -> Operator:
@@ -311,12 +336,27 @@ class _Parser:
 
     def comparable(self, operator: Operator) -> Limit:
         token = self.next(f"the limit after '{operator}'")
-        if token.text in RESERVED:
-            self.fail(f"'{token.text}' is reserved for comparisons with the past, which are not available yet")
-        limit = Name(token.text) if self.is_name(token) else self.literal(token)
+        limit = self.name(token) if self.is_name(token) else self.literal(token)
         if operator in ORDERING and isinstance(limit, str | bool):
             self.fail(f"'{operator}' orders numbers; {token.text} is none")
         return limit
+
+    def name(self, token: _Token) -> Name:
+        """Read what may stand behind a name: `* 1.5`, `+ 5%`; the number may have swallowed its sign."""
+        follows = self.peek()
+        if follows is None or not (follows.text in {"*", "+", "-"} or follows.text[0] in "+-"):
+            return Name(token.text)
+        if follows.text in {"*", "+", "-"}:
+            self.position += 1
+        number = self.number(f"after '{token.text} {follows.text}'")
+        if follows.text == "*":
+            if number.number.unit is not Unit.COUNT or number.number.value <= 0:
+                self.fail(f"'{token.text}' is multiplied by a plain number above 0, such as 1.5")
+            return Name(token.text, factor=number.number.value)
+        if follows.text == "-":
+            opposite = msgspec.structs.replace(number.number, value=-number.number.value)
+            number = Quantity(opposite, number.scale)
+        return Name(token.text, plus=number)
 
     def is_name(self, token: _Token) -> bool:
         return token.kind == "word" and token.text.lower() not in {"true", "false", "null", "none", "nan"}
@@ -404,7 +444,7 @@ class _Parser:
         if token.kind == "number":
             of = self.quantity(token)
         elif self.is_name(token):
-            of = Name(token.text)
+            of = self.name(token)
         else:
             self.fail(f"a number or a measure expected after 'of', not {token.text}")
         if (
@@ -416,8 +456,12 @@ class _Parser:
         return Tolerance(width, of)
 
 
+@lru_cache(maxsize=4096)
 def parse_condition(text: str) -> Condition:
-    """Parse one condition; raise ConditionError with what is wrong and, where it can be guessed, what was meant."""
+    """Parse one condition; raise ConditionError with what is wrong and, where it can be guessed, what was meant.
+
+    Each is parsed once: a record says them again with every run.
+    """
     if len(text) > MAX_LENGTH:
         raise ConditionError(f"a condition has {MAX_LENGTH} characters at most")
     if not text.strip():

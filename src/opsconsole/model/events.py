@@ -8,7 +8,7 @@ import msgspec
 from opsconsole.model.calendar import Times
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.outcomes import Outcome, Result
-from opsconsole.model.readings import Judgement, Problem, Reading
+from opsconsole.model.readings import Judgement, Past, Problem, Reading
 from opsconsole.model.tiers import Tier
 from opsconsole.model.values import Number, Value
 
@@ -38,7 +38,7 @@ class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"{self.name} ({self.login})" if self.name and self.name != self.login else self.login
 
 
-class Opened(msgspec.Struct, frozen=True, tag="opened", kw_only=True):
+class Opened(msgspec.Struct, frozen=True, tag="opened", kw_only=True, omit_defaults=True):
     """A run was opened: its dates and the whole definition it follows."""
 
     times: Times
@@ -46,6 +46,10 @@ class Opened(msgspec.Struct, frozen=True, tag="opened", kw_only=True):
     definition_hash: str
     version: str
     """Of opsconsole."""
+    missed: bool = False
+    """Its period was over already: nothing is measured any more, and what can be signed is why it was missed."""
+    qualified: tuple[dt.date, dt.date] | None = None
+    """The first and the last day of the qualification that the checklist comes after."""
 
 
 class Redefined(msgspec.Struct, frozen=True, tag="redefined", kw_only=True):
@@ -98,6 +102,8 @@ class Entered(msgspec.Struct, frozen=True, tag="entered", omit_defaults=True):
     judgement: Judgement
     definition_hash: str = ""
     """Of the definition it was judged by."""
+    past: tuple[Past, ...] = ()
+    """Earlier entries that its conditions compare with."""
 
 
 class Noted(msgspec.Struct, frozen=True, tag="noted"):
@@ -140,6 +146,43 @@ class Filled(msgspec.Struct, frozen=True, tag="filled"):
     text: str
 
 
+class Raised(msgspec.Struct, frozen=True, tag="raised", kw_only=True, omit_defaults=True):
+    """Somebody found something to be done, which is carried on until it is; also after the run was signed."""
+
+    action: str
+    """Tells it from every other one of its run; made up by whoever raises it. People know it by its number, which
+    is its place in the record (see RunState.actions)."""
+    text: str
+    owner: str = ""
+    """Who is to do it, in the words of whoever raised it."""
+    due: dt.date | None = None
+    item: str = ""
+    """The item that it was raised at, empty for the run."""
+
+
+class ActionState(StrEnum):
+    """What became of an action item."""
+
+    OPEN = "open"
+    DONE = "done"
+    DROPPED = "dropped"
+    """Somebody decided, with a reason, that it will not be done."""
+
+
+class Handled(msgspec.Struct, frozen=True, tag="handled", kw_only=True, omit_defaults=True):
+    """Somebody did an action item, dropped or changed it; it stands in the run that it was raised in."""
+
+    action: str
+    """As in the event that raised it."""
+    state: ActionState = ActionState.OPEN
+    text: str = ""
+    """What was done, or why it is dropped or changed."""
+    owner: str | None = None
+    """The new one; None where it stays."""
+    due: dt.date | None = None
+    """The new date; None where it stays."""
+
+
 class Meaning(StrEnum):
     """What a signature says."""
 
@@ -149,6 +192,13 @@ class Meaning(StrEnum):
     """Corrects a signed run or adds to it; see Amendment."""
     REVIEWED = "reviewed"
     APPROVED = "approved"
+    """A qualification is approved; see Approval."""
+    REFUSED = "refused"
+    """It is not."""
+
+
+DECIDING = frozenset({Meaning.APPROVED, Meaning.REFUSED})
+"""What is said of a qualification."""
 
 
 class Signature(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -182,6 +232,11 @@ class AmendmentKind(StrEnum):
     """Corrects a free text of the day's sheet."""
     FAILED = "failed"
     """An item is found to have failed after all: so has the run."""
+    RESET = "reset"
+    """Documents why a qualification begins anew with the run."""
+    EXCLUDED = "excluded"
+    """Asks for the run not to count for a qualification, neither for nor against it: it needs a second person's
+    review."""
 
 
 class Amendment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -198,6 +253,51 @@ class Amendment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the new entry means."""
     judgement: Judgement | None = None
     """Of the new entry."""
+    qualification: str = ""
+    """The one that a reset or an exclusion is about."""
+
+
+class ApprovedDay(msgspec.Struct, frozen=True, kw_only=True):
+    """One day of a qualification as whoever decided on it was shown it."""
+
+    date: dt.date
+    run: str
+    seq: int
+    """Of the signature that settled the run last: its sign-off or an amendment."""
+    hash: str
+    """Of that event."""
+    signer: str
+    state: str
+    """`passed`, `held` or `excluded`."""
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    """What is decided of a qualification, and on what grounds: part of what is signed."""
+
+    qualification: str
+    qualification_hash: str
+    """SHA-256 of the canonical JSON of its definition."""
+    attempt: int
+    """Which count this was, from 1."""
+    first: dt.date
+    last: dt.date
+    days: tuple[ApprovedDay, ...]
+    resets: int
+    """How often the count began anew before."""
+    waivers: int
+    """Items that were waived on the days that count."""
+    warnings: int
+    failed_since: tuple[str, ...] = ()
+    """Runs after the last day that did not pass."""
+    complete: bool
+    """Whether nothing stood against an approval by the rules."""
+    ready: bool
+    """Whether the system is ready for `phase`."""
+    phase: str
+    own_work_allowed: bool
+    """Whether the rules allowed somebody to approve who had signed one of the days."""
+    reason: str = ""
+    """Why it is refused, or what goes with the approval."""
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,6 +328,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     amends: str = ""
     """Hash of the sign-off that is amended, reviewed or approved; empty for the sign-off itself."""
     amendment: Amendment | None = None
+    approval: Approval | None = None
 
     @property
     def signer(self) -> str:
@@ -279,6 +380,8 @@ Body = (
     | Signed
     | Amended
     | Pruned
+    | Raised
+    | Handled
 )
 
 

@@ -1,11 +1,11 @@
 """Says in words what was seen and what was required: "ConnectWise took 41.2 s, limit 30 s"."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from opsconsole.model.comparing import Seen
+from opsconsole.model.comparing import Seen, named_value
 from opsconsole.model.conditions import Condition, Name, Operator, Pattern, Quantifier, Range, Tolerance
 from opsconsole.model.readings import Level, Verdict
-from opsconsole.model.values import Number, Quantity, Unit, Value, shown
+from opsconsole.model.values import Number, Quantity, Unit, Value, formatted, shown
 
 _DURATION_NAMES = frozenset({"duration", "took", "elapsed", "latency", "runtime"})
 _NAMED_ROWS = 3
@@ -16,15 +16,22 @@ def explained(
     level: Level,
     verdict: Verdict,
     seen: Sequence[Seen],
-    measures: dict[str, Value],
+    measures_of: Callable[[str], dict[str, Value]],
 ) -> str:
-    """Return one line on a condition; `measures` are those that its limit may refer to."""
+    """Return one line on a condition; `measures_of` gives by the name of a row what its limit may refer to."""
     if verdict is Verdict.HOLDS and condition.operator in _EXACT:
         return _stated_together(condition, seen)
     if verdict is Verdict.HOLDS and len(seen) > 1 and all(each.used is None for each in seen):
-        return f"{_stated_together(condition, seen)}, {_needed(condition, level, measures)}"
+        needed = _needed(condition, level, _shared(condition, seen, measures_of))
+        return f"{_stated_together(condition, seen)}, {needed}"
     rows = list(_worth_naming(condition, verdict, seen))
-    named = "; ".join(_stated(condition, each, measures) for each in rows[:_NAMED_ROWS])
+    measures = _shared(condition, rows, measures_of)
+    own_limits = bool(condition.past()) and len(rows) > 1
+    named = "; ".join(
+        _stated(condition, each, measures_of(each.who))
+        + (f" against {_limit_text(condition.limit, measures_of(each.who))}" if own_limits else "")
+        for each in rows[:_NAMED_ROWS]
+    )
     if len(rows) > _NAMED_ROWS:
         named += f" and {len(rows) - _NAMED_ROWS} more"
     needed = _needed(condition, level, measures)
@@ -33,6 +40,16 @@ def explained(
         share = f" ({used * 100:.0f} % of it)" if used is not None and condition.operator in _UPPER else ""
         return f"{named}, near the {needed}{share}"
     return f"{named}, {needed}"
+
+
+def _shared(
+    condition: Condition, rows: Sequence[Seen], measures_of: Callable[[str], dict[str, Value]]
+) -> dict[str, Value]:
+    """Return the measures that the limit of all these rows refers to: without a past that each has for itself."""
+    measures = measures_of(rows[0].who)
+    if len(rows) == 1 or not condition.past():
+        return measures
+    return {name: value for name, value in measures.items() if name != condition.past()}
 
 
 _EXACT = frozenset(
@@ -102,7 +119,7 @@ def _quoted(value: Value, scale: str = "") -> str:
 
 def _stated(condition: Condition, seen: Seen, measures: dict[str, Value]) -> str:
     value = _short(_quoted(seen.value, _scale(condition)))
-    if seen.verdict is Verdict.BROKEN and value == _limit_text(condition.limit, measures):
+    if seen.verdict is Verdict.BROKEN and value == _bound_text(condition.limit, measures):
         value = _exact(seen.value)
     if condition.subject in _DURATION_NAMES and isinstance(seen.value, Number):
         return f"{seen.who or 'it'} took {value}"
@@ -142,6 +159,31 @@ def _needed(condition: Condition, level: Level, measures: dict[str, Value]) -> s
     return f"{required} {prefix}{operator}{_limit_text(limit, measures)}"
 
 
+def _named_text(limit: Name, measures: dict[str, Value]) -> str:
+    """Return `baseline (8 s) * 1.5 = 12 s`; the name without a value where several rows have one each."""
+    value = measures.get(limit.name)
+    text = f"{limit.name} ({shown(value)})" if value is not None else limit.name
+    if limit.factor != 1:
+        text += f" * {limit.factor.normalize():f}"
+    if limit.plus is not None:
+        below = limit.plus.number.value < 0
+        text += f" {'-' if below else '+'} {formatted(_absolute(limit.plus.number), limit.plus.scale)}"
+    if value is None or (limit.factor == 1 and limit.plus is None):
+        return text
+    return f"{text} = {shown(named_value(limit, measures))}"
+
+
+def _bound_text(limit: object, measures: dict[str, Value]) -> str:
+    """Return the value of a limit alone, without how it was come to."""
+    if isinstance(limit, Name) and limit.name in measures:
+        return shown(named_value(limit, measures))
+    return _limit_text(limit, measures)
+
+
+def _absolute(number: Number) -> Number:
+    return Number(abs(number.value), number.unit)
+
+
 def _limit_text(limit: object, measures: dict[str, Value]) -> str:
     match limit:
         case Quantity():
@@ -150,8 +192,8 @@ def _limit_text(limit: object, measures: dict[str, Value]) -> str:
             return f"{low} and {high}"
         case Pattern(source=source):
             return f"/{source}/"
-        case Name(name=name):
-            return f"{name} ({shown(measures.get(name))})"
+        case Name():
+            return _named_text(limit, measures)
         case Tolerance(width=width, of=of):
             return f"{width} of {_limit_text(of, measures)}"
         case tuple() as members:

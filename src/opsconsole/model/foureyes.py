@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from opsconsole.model.events import Actor, Meaning, Signature
+from opsconsole.model.events import DECIDING, Actor, Approval, Meaning, Signature
 from opsconsole.model.people import Person
 from opsconsole.model.runs import SignOff
 
@@ -44,12 +44,17 @@ def signatory_of(signature: SignOff) -> Signatory:
     return signatory_with(signature.by.actor, signature.body.signature)
 
 
-def own_work(signatures: Iterable[SignOff], meaning: Meaning, new: Signatory) -> tuple[str, Meaning] | None:
+def own_work(
+    signatures: Iterable[SignOff], meaning: Meaning, new: Signatory, approval: Approval | None = None
+) -> tuple[str, Meaning] | None:
     """Return who would sign their own work, or the same thing twice, and what they have said of it before.
 
-    None where it is another person, and for other meanings: whoever performed a run may amend it.
+    None where it is another person, and for other meanings: whoever performed a run may amend it. The rules of a
+    qualification may allow it for its `approval`, which says so itself.
     """
-    if meaning not in {Meaning.REVIEWED, Meaning.APPROVED}:
+    if meaning is not Meaning.REVIEWED and meaning not in DECIDING:
+        return None
+    if approval is not None and approval.own_work_allowed:
         return None
     done: list[SignOff] = []
     for each in signatures:

@@ -6,12 +6,13 @@ rows, and the comparison of unlike units all end in ERROR.
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 
 from opsconsole.model.checklists import Item
-from opsconsole.model.comparing import Seen, Unknown, held_against, verdict_of
-from opsconsole.model.conditions import Condition
+from opsconsole.model.comparing import NoHistory, Seen, Unknown, held_against, named, refuse_unseen, verdict_of
+from opsconsole.model.conditions import Condition, Quantifier
 from opsconsole.model.explaining import explained
-from opsconsole.model.outcomes import Outcome
+from opsconsole.model.outcomes import Outcome, worst
 from opsconsole.model.readings import Finding, Judgement, Level, Reading, Verdict
 from opsconsole.model.values import Number, Value, shown
 
@@ -25,13 +26,15 @@ def judge(
     target: Sequence[Condition] = (),
     *,
     on_empty: Outcome | None = None,
+    on_no_history: Outcome = Outcome.ERROR,
     entry: Value = None,
 ) -> Judgement:
     """Judge `reading`, with the operator's `entry` if there is one.
 
     A broken requirement is FAIL, a condition that cannot be judged ERROR, a broken target WARN. An empty table
     has the outcome `on_empty`; without one, conditions on measures such as `count` are judged, and any that
-    speaks of rows is ERROR.
+    speaks of rows is ERROR. Where all that is wrong is that there are too few earlier readings to compare with, the
+    outcome is `on_no_history`.
     """
     if on_empty is not None and reading.tabular and not reading.rows and not reading.truncated:
         return Judgement(on_empty, "no rows")
@@ -40,29 +43,55 @@ def judge(
         for level, conditions in ((Level.REQUIRE, require), (Level.TARGET, target))
         for condition in conditions
     )
-    return Judgement(_outcome(findings), _summary(findings), findings)
+    return Judgement(_outcome(findings, on_no_history), _summary(findings), findings)
+
+
+def judge_item(item: Item, reading: Reading, entry: Value = None) -> Judgement:
+    """Judge the reading of an item by its conditions."""
+    return judge(
+        reading,
+        item.require,
+        item.target,
+        on_empty=item.on_empty if entry is None else None,
+        on_no_history=item.on_no_history,
+        entry=entry,
+    )
+
+
+def without_history(item: Item) -> Outcome:
+    """Return what an item comes to that has too little of a past: never a pass, whatever its definition says."""
+    return _unproven(item.on_no_history)
 
 
 def judge_entry(item: Item, reading: Reading, value: Value) -> Judgement:
     """Judge what was entered for an item, held against a reading; without conditions anything passes."""
     if not item.require and not item.target:
         return Judgement(Outcome.PASS, str(value))
-    return judge(reading, item.require, item.target, entry=value)
+    return judge_item(item, reading, value)
 
 
-def _outcome(findings: Sequence[Finding]) -> Outcome:
+def _outcome(findings: Sequence[Finding], on_no_history: Outcome) -> Outcome:
     verdicts = {(each.level, each.verdict) for each in findings}
     if (Level.REQUIRE, Verdict.BROKEN) in verdicts:
         return Outcome.FAIL
     if not findings or any(verdict is Verdict.UNKNOWN for _, verdict in verdicts):
         return Outcome.ERROR
-    return Outcome.WARN if (Level.TARGET, Verdict.BROKEN) in verdicts else Outcome.PASS
+    warned = {Outcome.WARN} if (Level.TARGET, Verdict.BROKEN) in verdicts else set()
+    if any(verdict is Verdict.NO_HISTORY for _, verdict in verdicts):
+        return worst({_unproven(on_no_history), *warned})
+    return Outcome.WARN if warned else Outcome.PASS
+
+
+def _unproven(on_no_history: Outcome) -> Outcome:
+    return Outcome.ERROR if on_no_history is Outcome.PASS else on_no_history
 
 
 _TELLING = (
     (Level.REQUIRE, Verdict.BROKEN),
     (Level.REQUIRE, Verdict.UNKNOWN),
     (Level.TARGET, Verdict.UNKNOWN),
+    (Level.REQUIRE, Verdict.NO_HISTORY),
+    (Level.TARGET, Verdict.NO_HISTORY),
     (Level.TARGET, Verdict.BROKEN),
     (Level.REQUIRE, Verdict.NEAR),
     (Level.TARGET, Verdict.NEAR),
@@ -80,12 +109,23 @@ def _summary(findings: Sequence[Finding]) -> str:
 
 def _finding(condition: Condition, level: Level, reading: Reading, entry: Value) -> Finding:
     try:
-        seen = _compared(condition, reading, entry)
-        verdict = verdict_of(condition, seen)
-        text = explained(condition, level, verdict, seen, measures_of(reading, entry))
+        seen, missing = _compared(condition, reading, entry)
+        verdict = verdict_of(condition, seen) if seen else Verdict.NO_HISTORY
+        if missing and not _settled(condition, verdict):
+            raise missing[0]
+        text = explained(condition, level, verdict, seen, partial(_limits_of, condition, reading, entry))
+    except NoHistory as unknown:
+        verdict, text = Verdict.NO_HISTORY, str(unknown)
     except Unknown as unknown:
         verdict, text = Verdict.UNKNOWN, str(unknown)
     return Finding(condition.text, level, verdict, text)
+
+
+def _settled(condition: Condition, verdict: Verdict) -> bool:
+    """Return whether the rows that can be compared decide by themselves, whatever the others would come to."""
+    if condition.quantifier is Quantifier.ANY:
+        return verdict in {Verdict.HOLDS, Verdict.NEAR}
+    return verdict is Verdict.BROKEN
 
 
 def measures_of(reading: Reading, entry: Value = None) -> dict[str, Value]:
@@ -124,10 +164,10 @@ def _subjects(condition: Condition, reading: Reading, entry: Value) -> list[tupl
     if not reading.rows:
         raise Unknown(f"the result is empty, so no '{condition.subject}' was seen")
     at = reading.columns.index(condition.subject)
-    return [(_row_name(reading, index), row[at]) for index, row in enumerate(reading.rows)]
+    return [(row_name(reading, index), row[at]) for index, row in enumerate(reading.rows)]
 
 
-def _row_name(reading: Reading, index: int) -> str:
+def row_name(reading: Reading, index: int) -> str:
     """Return what a row is called: its label, else its first text, else its number where there are several."""
     row = reading.rows[index]
     if reading.label in reading.columns:
@@ -138,6 +178,71 @@ def _row_name(reading: Reading, index: int) -> str:
     return f"row {index + 1}" if len(reading.rows) > 1 else ""
 
 
-def _compared(condition: Condition, reading: Reading, entry: Value) -> list[Seen]:
+def row_names(reading: Reading) -> list[str]:
+    """Return what each row is called."""
+    return [row_name(reading, index) for index in range(len(reading.rows))]
+
+
+def _compared(condition: Condition, reading: Reading, entry: Value) -> tuple[list[Seen], list[NoHistory]]:
+    """Return the rows that were held against the limit, and for each that has too little of a past what is missing.
+
+    A value that was not seen is no matter of the past: it raises Unknown before.
+    """
+    subjects = _subjects(condition, reading, entry)
+    for who, value in subjects:
+        refuse_unseen(condition, who, value)
+    seen, missing = [], []
+    for who, value in subjects:
+        try:
+            seen.append(held_against(condition, who, value, _limits_of(condition, reading, entry, who)))
+        except NoHistory as why:
+            missing.append(why)
+    return seen, missing
+
+
+def _limits_of(condition: Condition, reading: Reading, entry: Value, who: str) -> dict[str, Value]:
+    """Return what the limit of one row may refer to: measures, and the row's own past.
+
+    Raises NoHistory where that is missing, and Unknown where the reason is another than a lack of readings.
+    """
     measures = measures_of(reading, entry)
-    return [held_against(condition, who, value, measures) for who, value in _subjects(condition, reading, entry)]
+    name = condition.past()
+    if not name:
+        return measures
+    own = next((each for each in reading.past if (each.subject, each.row) == (condition.subject, who)), None)
+    value = own.values.get(name) if own is not None else None
+    if own is None or value is None:
+        told = f"{named(condition, who)} cannot be compared with '{name}'"
+        if own is not None and own.problem:
+            raise Unknown(f"{told}: {own.problem}")
+        why = own.missing.get(name, "") if own is not None else ""
+        raise NoHistory(f"{told}: {why or 'nothing was read before'}")
+    return {**measures, name: value}
+
+
+def past_subjects(conditions: Sequence[Condition], reading: Reading) -> list[tuple[str, str, str]]:
+    """Return what `conditions` compare with the past of a reading: subject, row (empty for a measure) and name."""
+    found: dict[tuple[str, str, str], None] = {}
+    for condition in conditions:
+        if condition.past() and condition.subject == ENTRY:
+            found[ENTRY, "", condition.past()] = None
+        elif condition.past():
+            try:
+                rows = _subjects(condition, reading, None)
+            except Unknown:  # which judging says
+                continue
+            found |= dict.fromkeys((condition.subject, who, condition.past()) for who, _ in rows)
+    return list(found)
+
+
+def value_at(reading: Reading, subject: str, row: str) -> Value:
+    """Return the value of a measure, or of a column in the row of that name; None where the reading has none."""
+    if not row:
+        measures = measures_of(reading)
+        if subject in measures:
+            return measures[subject]
+    if subject not in reading.columns or reading.truncated:
+        return None
+    at = reading.columns.index(subject)
+    named = [each[at] for index, each in enumerate(reading.rows) if row_name(reading, index) == row]
+    return named[0] if len(named) == 1 else None

@@ -44,6 +44,8 @@ class Result(StrEnum):
     PASS = "PASS"
     FAIL = "FAIL"
     OPEN = "OPEN"
+    MISSED = "MISSED"
+    """Its period was over before anybody opened it."""
 
 
 def result_of(outcomes: Iterable[Outcome]) -> Result:

@@ -36,7 +36,7 @@ def role_for(meaning: Meaning) -> Role:
             return Role.OPERATOR
         case Meaning.REVIEWED:
             return Role.REVIEWER
-        case Meaning.APPROVED:
+        case Meaning.APPROVED | Meaning.REFUSED:
             return Role.APPROVER
 
 

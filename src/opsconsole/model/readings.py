@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from opsconsole.model.outcomes import Outcome
-from opsconsole.model.values import Value
+from opsconsole.model.values import Number, Value
 
 MAX_TEXT = 65_536
 """Characters of one text that a record keeps."""
@@ -32,6 +32,25 @@ EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 """Of no text at all."""
 
 
+class Past(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The earlier readings of one subject, as conditions compare with them: what was known when it was judged."""
+
+    subject: str
+    """A measure or column."""
+    row: str = ""
+    """What the row is called, where the subject is a column."""
+    values: dict[str, Number] = {}
+    """By the names of conditions.PAST, those that could be had."""
+    runs: dict[str, str] = {}
+    """In which run each of them was read; the baseline is of many."""
+    readings: int = 0
+    """How many earlier ones the baseline was made of, or could not be made of."""
+    missing: dict[str, str] = {}
+    """Why a name has no value."""
+    problem: str = ""
+    """Why nothing can be compared, where that is no lack of earlier readings: the record cannot be read."""
+
+
 class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
     """A table, measures, or both, with the evidence they were taken from."""
 
@@ -47,6 +66,8 @@ class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
     evidence: tuple[Evidence, ...] = ()
     command: str = ""
     """A command line that shows the same, without secrets."""
+    past: tuple[Past, ...] = ()
+    """What its conditions compare with that was read earlier; kept, so that it can be judged again years later."""
 
     @property
     def tabular(self) -> bool:
@@ -77,6 +98,8 @@ class Verdict(StrEnum):
     NEAR = "near"
     BROKEN = "broken"
     UNKNOWN = "unknown"
+    NO_HISTORY = "no-history"
+    """There is too little of a past to compare with."""
 
 
 class Finding(msgspec.Struct, frozen=True):

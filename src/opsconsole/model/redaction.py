@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from opsconsole.model.readings import CUT_OFF, MAX_TEXT, Evidence, Problem, Reading
+from opsconsole.model.readings import CUT_OFF, MAX_TEXT, Evidence, Past, Problem, Reading
 from opsconsole.model.text import storable
 from opsconsole.model.values import Value
 
@@ -177,3 +177,12 @@ def redacted_problem(problem: Problem, known: Iterable[str] = ()) -> Problem:
     """Return `problem` with cause and hint redacted and bounded."""
     secrets = tuple(known)
     return msgspec.structs.replace(problem, cause=_kept(problem.cause, secrets), hint=_kept(problem.hint, secrets))
+
+
+def redacted_past(past: Iterable[Past], known: Iterable[str] = ()) -> tuple[Past, ...]:
+    """Return what a reading is compared with, the message of a record that cannot be read redacted and bounded.
+
+    Names of rows come from the reading, which was redacted before.
+    """
+    secrets = tuple(known)
+    return tuple(msgspec.structs.replace(each, problem=_kept(each.problem, secrets)) for each in past)

@@ -2,8 +2,8 @@
 
 from opsconsole.model.checklists import Item
 from opsconsole.model.events import Amended, AmendmentKind, Body, Entered, Measured
-from opsconsole.model.judging import judge, judge_entry
-from opsconsole.model.readings import Judgement, Reading
+from opsconsole.model.judging import judge_entry, judge_item
+from opsconsole.model.readings import Judgement, Past, Reading
 from opsconsole.model.runs import RunState
 from opsconsole.model.values import Value
 
@@ -18,15 +18,18 @@ def judgement_fault(before: RunState, body: Body) -> str:
             item = _item(before, body.item, body.definition_hash)
             if item is None or item.entry is not None:
                 return ""
-            return _differing(item, told, judge(reading, item.require, item.target, on_empty=item.on_empty))
-        case Entered(value=value, judgement=told):
+            return _differing(item, told, judge_item(item, reading))
+        case Entered(value=value, judgement=told, past=past):
             item = _item(before, body.item, body.definition_hash)
-            return _entry_fault(before, item, value, told)
+            return _entry_fault(before, item, value, told, past)
         case Amended(statement=statement) if statement.amendment is not None:
             amendment = statement.amendment
             if amendment.kind is not AmendmentKind.ENTRY or amendment.judgement is None:
                 return ""
-            return _entry_fault(before, _item(before, amendment.item, ""), amendment.value, amendment.judgement)
+            state = before.items.get(amendment.item)
+            past = state.typed.body.past if state is not None and state.typed is not None else ()
+            item = _item(before, amendment.item, "")
+            return _entry_fault(before, item, amendment.value, amendment.judgement, past)
         case _:
             return ""
 
@@ -37,10 +40,10 @@ def _item(before: RunState, name: str, definition_hash: str) -> Item | None:
     return next((each for each in definition.items if each.id == name), None) if definition is not None else None
 
 
-def _entry_fault(before: RunState, item: Item | None, value: Value, told: Judgement) -> str:
+def _entry_fault(before: RunState, item: Item | None, value: Value, told: Judgement, past: tuple[Past, ...]) -> str:
     if item is None or item.entry is None or value is None:
         return ""
-    readings = [Reading()]
+    readings = [Reading(past=past)]
     if item.measured:
         # Somebody may have measured again while the entry was typed: any reading of the item may have been seen.
         state = before.items.get(item.id)

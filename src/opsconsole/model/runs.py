@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from opsconsole.model.actions import Action, Step
 from opsconsole.model.calendar import Times
 from opsconsole.model.checklists import Checklist, Item
 from opsconsole.model.events import (
@@ -15,11 +16,13 @@ from opsconsole.model.events import (
     Body,
     Entered,
     Filled,
+    Handled,
     Meaning,
     Measured,
     Noted,
     Opened,
     Pruned,
+    Raised,
     Redefined,
     Restored,
     Signed,
@@ -105,6 +108,8 @@ class ItemState:
     attempts: list[Attempt] = field(default_factory=list)
     ticked: By | None = None
     typed: Typed | None = None
+    entered: By | None = None
+    """Who entered it before the sign-off, and when, whatever was corrected since."""
     notes: list[Note] = field(default_factory=list)
     skipped: Note | None = None
     waiver: Waiver | None = None
@@ -222,6 +227,12 @@ class RunState:
     """Every signature in order, those of amendments too."""
     amendments: list[Corrected] = field(default_factory=list)
     """Everything that was amended after the sign-off, in order."""
+    missed: bool = False
+    """Its period was over before anybody opened it: all that can be signed is why."""
+    qualified: tuple[dt.date, dt.date] | None = None
+    """The first and the last day of the qualification that the checklist comes after."""
+    actions: dict[str, Action] = field(default_factory=dict)
+    """What was found to be done and what became of it, also later, by the number in the order of the record."""
     pruned: list[Pruned] = field(default_factory=list)
     retired: dict[str, ItemState] = field(default_factory=dict)
     """Items that an edit of the checklist removed while the run was open, with what had happened to them."""
@@ -239,9 +250,15 @@ class RunState:
         """The sign-off that closed the run."""
         return next((each for each in self.signatures if each.body.statement.meaning is Meaning.PERFORMED), None)
 
+    def lapsed(self, now: dt.datetime) -> bool:
+        """Return whether its period is over and nobody is asked to sign it: it stays what it came to by then."""
+        return not self.missed and not self.definition.needs_signature and self.times.over(now)
+
     @property
     def counts(self) -> dict[Outcome, int]:
-        """How many items have each outcome; only those that occur."""
+        """How many items have each outcome; only those that occur. A missed run has seen none."""
+        if self.missed:
+            return {}
         found = dict.fromkeys(Outcome, 0)
         for state in self.items.values():
             found[state.outcome] += 1
@@ -256,6 +273,8 @@ class RunState:
     @property
     def computed_result(self) -> Result:
         """What the outcomes of the items come to; a run that was amended to FAIL stays failed whatever follows."""
+        if self.missed:
+            return Result.MISSED
         if self.amended_to_fail:
             return Result.FAIL
         return result_of(state.outcome for state in self.items.values())
@@ -298,7 +317,7 @@ class RunState:
                 self.signatures.append(SignOff(stored.seq, body, by, stored.hash))
                 if isinstance(body, Amended) and body.statement.amendment is not None:
                     self.amend(body.statement.amendment, by, stored.seq)
-            case Filled() | Noted(item="") | Pruned() as body:
+            case Filled() | Noted(item="") | Pruned() | Raised() | Handled() as body:
                 self._apply_to_run(body, by)
             case Measured() | Ticked() | Entered() as body if self._is_superseded(body):
                 pass  # it says nothing of the item as it is defined now
@@ -310,14 +329,25 @@ class RunState:
         if _by_hand(event.body) and event.actor not in self.operators:
             self.operators.append(event.actor)
 
-    def _apply_to_run(self, body: Filled | Noted | Pruned, by: By) -> None:
+    def _apply_to_run(self, body: Filled | Noted | Pruned | Raised | Handled, by: By) -> None:
         match body:
+            case Raised():
+                number = len(self.actions) + 1
+                self.actions[str(number)] = Action(self.run, number, body, by.actor, by.at)
+            case Handled(action=token):
+                self._action_of(token).steps.append(Step(body, by.actor, by.at))
             case Filled(field=name, text=text):
                 self.fields[name] = Note(text, by)
             case Noted(text=text):
                 self.notes.append(Note(text, by))
             case Pruned():
                 self.pruned.append(body)
+
+    def _action_of(self, token: str) -> Action:
+        found = next((each for each in self.actions.values() if each.raised.action == token), None)
+        if found is None:
+            raise FoldError(f"{self.run} has no action item '{token}'")
+        return found
 
     def amend(self, amendment: Amendment, by: By, seq: int = 0) -> None:
         """Take in an amendment, keeping what it replaces."""
@@ -334,7 +364,8 @@ class RunState:
             case AmendmentKind.FAILED if state is not None:
                 state.failed = corrected
             case AmendmentKind.ENTRY if state is not None and amendment.judgement is not None:
-                body = Entered(amendment.item, amendment.value, amendment.text, amendment.judgement)
+                past = state.typed.body.past if state.typed is not None else ()
+                body = Entered(amendment.item, amendment.value, amendment.text, amendment.judgement, past=past)
                 state.typed = Typed(body, by)
 
     def _before(self, amendment: Amendment, state: ItemState | None) -> str:
@@ -409,7 +440,7 @@ def _apply_to_item(
         case Unticked():
             state.ticked = None
         case Entered():
-            state.typed = Typed(body, by)
+            state.typed, state.entered = Typed(body, by), by
         case Noted(text=text):
             state.notes.append(Note(text, by))
         case Skipped(reason=reason):
@@ -440,6 +471,8 @@ def fold(events: Iterable[Stored]) -> RunState | None:
             definition=body.definition,
             definition_hash=body.definition_hash,
             opened=By(stored.event.actor, stored.event.at),
+            missed=body.missed,
+            qualified=body.qualified,
             items=_states(body.definition),
             definitions={body.definition_hash: body.definition},
             last_seq=stored.seq,
@@ -447,3 +480,14 @@ def fold(events: Iterable[Stored]) -> RunState | None:
             head_hash=stored.hash,
         )
     return state
+
+
+def fold_until(events: Iterable[Stored], at: dt.datetime) -> RunState | None:
+    """Return the state of a run by what was stored until the instant `at`, None where it had not been opened.
+
+    That is everything up to the last event of then: what was stored before it belongs to it, although a clock that
+    was put back may have dated it later.
+    """
+    stored = tuple(events)
+    known = [place for place, each in enumerate(stored, 1) if each.event.at <= at]
+    return fold(stored[: known[-1]]) if known else None

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from opsconsole.model.checklists import Field, Required
-from opsconsole.model.events import Actor, Amendment, Clock, Meaning, Statement
+from opsconsole.model.events import Actor, Amendment, Approval, Clock, Meaning, Statement
 from opsconsole.model.outcomes import UNMEASURED, Outcome
 from opsconsole.model.people import Person
 from opsconsole.model.runs import By, ItemState, RunState
@@ -24,6 +24,8 @@ class Hurdle(msgspec.Struct, frozen=True):
 
 def hurdles(state: RunState) -> tuple[Hurdle, ...]:
     """Return what is still to be done, in the order of the checklist; nothing means that it can be signed."""
+    if state.missed:
+        return () if state.notes else (Hurdle("", "", "a note has to say why nobody did it"),)
     found = []
     for name, item in state.items.items():
         outcome = item.outcome
@@ -96,10 +98,12 @@ def statement_of(
     signatory: Person | None = None,
     clock: Clock = Clock.UNKNOWN,
     amendment: Amendment | None = None,
+    approval: Approval | None = None,
 ) -> Statement:
     """Return what `actor` signs now: the run as it stands, bound to its store and its last event.
 
-    With an `amendment` the result and the counts are those that the run has with it.
+    With an `amendment` the result and the counts are those that the run has with it. An `approval` is what is
+    decided of the qualification that the run belongs to.
     """
     local = signed_at.astimezone(ZoneInfo(state.times.timezone))
     amended = state if amendment is None else amended_state(state, amendment, By(actor, signed_at))
@@ -124,6 +128,7 @@ def statement_of(
         clock=clock,
         amends=state.signed.hash if state.signed is not None else "",
         amendment=amendment,
+        approval=approval,
     )
 
 

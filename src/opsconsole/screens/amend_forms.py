@@ -29,11 +29,12 @@ class Choice:
     initial: str = ""
     item: str = ""
     field: str = ""
+    qualification: str = ""
 
     @property
     def id(self) -> str:
         """Tells it from the others, and names its draft."""
-        return f"{self.kind} {self.item or self.field}".strip()
+        return f"{self.kind} {self.item or self.field or self.qualification}".strip()
 
 
 def choices(live: LiveRun, item: ItemState | None, field: Field | None) -> list[Choice]:
@@ -83,7 +84,12 @@ def ask(screen: ConsoleScreen, live: LiveRun, choice: Choice) -> None:
 
     async def save(typed: Mapping[str, str]) -> str:
         amendment = live.session.amendment(
-            choice.kind, typed["reason"], item=choice.item, field=choice.field, text=typed.get("text", "")
+            choice.kind,
+            typed["reason"],
+            item=choice.item,
+            field=choice.field,
+            text=typed.get("text", ""),
+            qualification=choice.qualification,
         )
         made.append((amendment, typed))
         return ""

@@ -11,6 +11,10 @@ from opsconsole.widgets.evidence import Paragraph
 from opsconsole.widgets.pieces import Piece
 
 
+_OF_QUALIFICATIONS = frozenset({AmendmentKind.RESET, AmendmentKind.EXCLUDED})
+"""Kinds that say something of the run and replace nothing in it."""
+
+
 def what_of(amendment: Amendment) -> str:
     """Return what an amendment does."""
     match amendment.kind:
@@ -22,6 +26,10 @@ def what_of(amendment: Amendment) -> str:
             return "text corrected"
         case AmendmentKind.FAILED:
             return "found failed after all"
+        case AmendmentKind.RESET:
+            return f"reset of {amendment.qualification} documented"
+        case AmendmentKind.EXCLUDED:
+            return f"exclusion from {amendment.qualification} asked for"
 
 
 def becomes_of(amendment: Amendment) -> str:
@@ -57,11 +65,11 @@ def amended_paragraphs(made: Iterable[Corrected], run: RunState, *, named: bool 
             ),
             2,
         )
-        if amendment.kind is not AmendmentKind.NOTE:
+        if amendment.kind is AmendmentKind.NOTE:
+            yield Paragraph((Piece("    note ", "dim"), Piece(amendment.text)), 9)
+        elif amendment.kind not in _OF_QUALIFICATIONS:
             yield Paragraph((Piece("    was  ", "dim"), Piece(each.was or "nothing")), 9)
             yield Paragraph((Piece("    is   ", "dim"), Piece(becomes_of(amendment))), 9)
-        else:
-            yield Paragraph((Piece("    note ", "dim"), Piece(amendment.text)), 9)
         yield Paragraph((Piece("    why  ", "dim"), Piece(amendment.reason)), 9)
 
 
@@ -69,7 +77,9 @@ def change_paragraphs(change: Corrected, run: RunState) -> Iterator[Paragraph]:
     """Yield what an amendment that is about to be signed would change."""
     amendment = change.amendment
     yield fact("amendment", f"{what_of(amendment)}: {subject_of(amendment, run)}", "bold")
-    if amendment.kind is not AmendmentKind.NOTE:
+    if amendment.kind is AmendmentKind.NOTE:
+        yield fact("note", amendment.text)
+    elif amendment.kind not in _OF_QUALIFICATIONS:
         yield fact("was", change.was or "nothing")
-    yield fact("becomes" if amendment.kind is not AmendmentKind.NOTE else "note", becomes_of(amendment))
+        yield fact("becomes", becomes_of(amendment))
     yield fact("reason", amendment.reason)

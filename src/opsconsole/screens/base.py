@@ -1,7 +1,6 @@
 """What all screens of the console have in common: three lines around their own part, and how they do things."""
 
 import asyncio
-import datetime as dt
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from time import monotonic
 from typing import Any, ClassVar, ParamSpec, Protocol, cast, runtime_checkable
@@ -12,6 +11,7 @@ from textual.screen import Screen
 
 from opsconsole.contracts.store import StoreError
 from opsconsole.engine.recorder import NotSaved
+from opsconsole.model.calendar import Period
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.runs import RunState
@@ -52,14 +52,23 @@ class Console(Protocol):
     ) -> None:
         """Do the same, and keep the keys until it is done."""
 
-    def open_run(self, checklist: Checklist, date: dt.date | None = None, *, measure: bool = True) -> None:
-        """Open or resume a run, the present one without a `date`, show it, and measure what was not yet."""
+    def open_run(self, checklist: Checklist, when: Period | None = None, *, measure: bool = True) -> None:
+        """Open or resume a run, the present one without a period, show it, and measure what was not yet."""
 
     def read_run(self, run: str) -> None:
         """Show a run that can only be read."""
 
     def show_history(self, checklist: Checklist) -> None:
         """Show the past runs of a checklist."""
+
+    def show_qualifications(self, checklist: str = "") -> None:
+        """Show the qualification that a checklist belongs to, or a list to choose from."""
+
+    def show_calendar(self, checklist: Checklist) -> None:
+        """Show how the runs of a checklist went as a calendar."""
+
+    def show_actions(self) -> None:
+        """Show everything that is to be done, of all checklists."""
 
     def measure(self, live: LiveRun, only: Collection[str] = ()) -> None:
         """Measure items of a run in the background."""

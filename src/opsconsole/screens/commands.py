@@ -19,6 +19,10 @@ class Where(StrEnum):
     RUN = "a run"
     SIGN_OFF = "the sign-off"
     HISTORY = "the history"
+    QUALIFICATION = "a qualification"
+    DECISION = "a decision"
+    CALENDAR = "the calendar"
+    ACTIONS = "the action items"
     READER = "a text"
     FORM = "a form"
     PASSWORD = "the password"
@@ -81,7 +85,13 @@ _WRITTEN = {
 COMMANDS: tuple[Command, ...] = (
     Command(Where.TODAY, "open", "", "open", "Open the run of the checklist, and measure it", 1, shown="Enter"),
     Command(Where.TODAY, "history", "h", "history", "Past runs of the checklist", 2),
-    Command(Where.TODAY, "reload", "r", "reload", "Read again where every checklist stands", 3),
+    Command(Where.TODAY, "days", "d", "days", "Its qualification: which days count, what is missing, decisions", 4),
+    Command(Where.TODAY, "calendar", "c", "calendar", "A calendar of how its runs went, over months", 5),
+    Command(Where.TODAY, "actions", "a", "actions", "Everything that is to be done, of all checklists", 3),
+    Command(Where.TODAY, "reload", "r", "reload", "Read again where every checklist stands", 4),
+    Command(Where.TODAY, "page_down", "right_square_bracket", "page down", "Turn the lower part a page on"),
+    Command(Where.TODAY, "page_up", "left_square_bracket", "page up", "Turn the lower part a page back"),
+    Command(Where.TODAY, "other_pane", "tab", "other part", "Move the keys between the parts of the screen"),
     Command(Where.RUN, "tick", "space", "tick", "Tick a manual item, or take its tick back", 1, changes=True),
     Command(
         Where.RUN, "enter", "e", "enter", "Enter a value, or fill in a line of the day's sheet", 2, changes=True
@@ -94,6 +104,9 @@ COMMANDS: tuple[Command, ...] = (
     Command(Where.RUN, "measure_all", "m,R", "measure all", "Measure all items again", changes=True),
     Command(Where.RUN, "fill", "f", "sheet", "Fill in the next open line of the day's sheet", 8, changes=True),
     Command(Where.RUN, "note_run", "N", "note on run", "Write a note on the run as a whole", changes=True),
+    Command(Where.RUN, "raise_action", "i", "action item", "Note what is to be done about the item", 8),
+    Command(Where.RUN, "raise_action_run", "I", "action on run", "Note what is to be done about the whole run"),
+    Command(Where.RUN, "handle_action", "", "done, change", "Say what became of the action item", 1, shown="Enter"),
     Command(Where.RUN, "resume", "o", "resume", "Go on with a past run that nobody signed", 1),
     Command(Where.RUN, "amend", "a", "amend", "Correct the signed run or add to it, with a reason, signed", 1),
     Command(Where.RUN, "review", "v", "review", "Sign that you have reviewed what another person signed", 2),
@@ -104,6 +117,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(Where.RUN, "runbook", "b", "runbook", "Show the runbook of the item", 10),
     Command(Where.RUN, "export", "x", "export", "Write the day log to a file", 11),
     Command(Where.RUN, "history", "h", "history", "Past runs of the checklist"),
+    Command(Where.RUN, "days", "d", "days", "Its qualification: which days count, what is missing, decisions"),
     Command(Where.RUN, "page_down", "right_square_bracket", "page down", "Turn the detail a page on"),
     Command(Where.RUN, "page_up", "left_square_bracket", "page up", "Turn the detail a page back"),
     Command(Where.RUN, "other_pane", "tab", "other pane", "Move the keys between list and detail"),
@@ -119,6 +133,55 @@ COMMANDS: tuple[Command, ...] = (
     Command(Where.SIGN_OFF, "other_pane", "tab", "other pane", "Move the keys between the two parts"),
     Command(Where.HISTORY, "open", "", "read", "Read the run; nothing about it can be changed", 1, shown="Enter"),
     Command(Where.HISTORY, "reload", "r", "reload", "Look again which runs there are", 2),
+    Command(Where.HISTORY, "calendar", "c", "calendar", "A calendar of how the runs went, over months", 3),
+    Command(
+        Where.QUALIFICATION,
+        "open",
+        "",
+        "open",
+        "Open what the row is about; unfold an earlier count",
+        1,
+        shown="Enter",
+    ),
+    Command(Where.QUALIFICATION, "reason", "w", "why reset", "Document why the count began anew, signed", 2),
+    Command(
+        Where.QUALIFICATION,
+        "exclude",
+        "e",
+        "exclude",
+        "Ask for a day not to count, neither for nor against, signed",
+        6,
+    ),
+    Command(
+        Where.QUALIFICATION, "review", "v", "review", "Sign as a second person that you have reviewed the day", 5
+    ),
+    Command(Where.QUALIFICATION, "final_review", "f", "final review", "Open the run of the final review", 4),
+    Command(Where.QUALIFICATION, "decide", "a", "decide", "See all there is to decide on; approve or refuse", 3),
+    Command(Where.QUALIFICATION, "calendar", "c", "calendar", "A calendar of how the runs went, over months", 7),
+    Command(Where.QUALIFICATION, "history", "h", "history", "Past runs of the checklist", 8),
+    Command(Where.QUALIFICATION, "reload", "r", "verify", "Read the record again, and verify it", 9),
+    Command(Where.QUALIFICATION, "page_down", "right_square_bracket", "page down", "Turn the detail a page on"),
+    Command(Where.QUALIFICATION, "page_up", "left_square_bracket", "page up", "Turn the detail a page back"),
+    Command(Where.QUALIFICATION, "other_pane", "tab", "other pane", "Move the keys between list and detail"),
+    Command(
+        Where.DECISION, "approve", "a", "approve", "Approve: say whether it is ready, then sign", 1, changes=True
+    ),
+    Command(Where.DECISION, "refuse", "n", "refuse", "Refuse: say why, then sign", 2, changes=True),
+    Command(Where.DECISION, "reload", "r", "verify again", "Read the record again, and verify it", 3),
+    Command(
+        Where.CALENDAR, "open", "", "open", "Open the run; one that nobody ran opens to say why", 1, shown="Enter"
+    ),
+    Command(Where.CALENDAR, "earlier", "left_square_bracket,pageup", "earlier", "Look at the time before", 2),
+    Command(Where.CALENDAR, "later", "right_square_bracket,pagedown", "later", "Look at the time after", 3),
+    Command(Where.CALENDAR, "history", "h", "history", "Past runs of the checklist", 4),
+    Command(Where.CALENDAR, "reload", "r", "reload", "Read the record again", 5),
+    Command(Where.ACTIONS, "handle", "", "done, change", "Say what became of it", 1, shown="Enter"),
+    Command(Where.ACTIONS, "filter", "c", "closed too", "Show those that are done or dropped, or hide them", 2),
+    Command(Where.ACTIONS, "open_run", "o", "its run", "Read the run that it was raised in", 3),
+    Command(Where.ACTIONS, "reload", "r", "reload", "Look again what is to be done", 4),
+    Command(Where.ACTIONS, "page_down", "right_square_bracket", "page down", "Turn the lower part a page on"),
+    Command(Where.ACTIONS, "page_up", "left_square_bracket", "page up", "Turn the lower part a page back"),
+    Command(Where.ACTIONS, "other_pane", "tab", "other part", "Move the keys between the parts of the screen"),
     Command(Where.FORM, "save", "", "save", "Save what was typed", 1, shown="Enter"),
     Command(Where.FORM, "break_line", "", "new line", "Begin a new line", 2, shown="Ctrl+J"),
     Command(Where.FORM, "editor", "ctrl+o", "editor", "Go on in $EDITOR", 3),

@@ -8,6 +8,8 @@ from opsconsole.widgets.pieces import Piece
 LABEL = 11
 """Cells of the names of facts."""
 
+SHORT_LABEL = 9
+
 _CLOCKS = {
     Clock.SYNCHRONISED: "clock synchronised",
     Clock.UNSYNCHRONISED: "clock NOT synchronised",
@@ -18,6 +20,12 @@ _CLOCKS = {
 def fact(label: str, text: str, style: str = "") -> Paragraph:
     """Return a line that says one thing under its name."""
     return Paragraph((Piece(f"{label:<{LABEL}}", "dim"), Piece(text, style)), LABEL)
+
+
+def short_fact(label: str, text: str, style: str = "") -> Paragraph:
+    """Return the same with little room for the name; every line of a text begins below the first."""
+    below = text.replace("\n", f"\n{'':<{SHORT_LABEL}}")
+    return Paragraph((Piece(f"{label:<{SHORT_LABEL}}", "dim"), Piece(below, style)), SHORT_LABEL)
 
 
 def clock_words(clock: Clock) -> str:

@@ -32,6 +32,8 @@ class Answer:
     initial: str = ""
     lines: int = 1
     """More than one gives a text in which Ctrl+J begins a new line."""
+    optional: bool = False
+    """Whether it may stay empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class FormScreen(ModalScreen[str]):
         super().__init__()
         self._form = form
         self._saving = False
+        self._left_empty: set[str] = set()
 
     @property
     def console(self) -> Console:
@@ -179,12 +182,21 @@ class FormScreen(ModalScreen[str]):
     @on(ManyLines.Submitted)
     def save(self) -> None:
         """Save, and close where that went well; the cursor goes on to an answer that is still missing."""
-        missing = next((each for each in self._form.answers if not self._text_of(each).strip()), None)
-        if missing is not None and not self.query_one(f"#{missing.name}").has_focus:
+        missing = next(filter(self._is_missing, self._form.answers), None)
+        if missing is not None:
             self.query_one(f"#{missing.name}").focus()
         elif not self._saving:
             self._saving = True
             self.console.start_first("saving", self._saved, self._typed())
+
+    def _is_missing(self, answer: Answer) -> bool:
+        """Return whether the cursor should go to an answer first: to one that may stay empty only once."""
+        if self._text_of(answer).strip():
+            return False
+        if self.query_one(f"#{answer.name}").has_focus:
+            self._left_empty.add(answer.name)
+            return False
+        return not (answer.optional and answer.name in self._left_empty)
 
     async def _saved(self, typed: dict[str, str]) -> None:
         try:

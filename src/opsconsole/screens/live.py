@@ -1,12 +1,15 @@
 """The runs that the console works on. They belong to the application: screens come and go, and only watch."""
 
 import asyncio
-import datetime as dt
 from collections.abc import Callable, Collection
+from contextlib import suppress
 
+from opsconsole.contracts.store import StoreUnavailable
 from opsconsole.engine.changes import Change, Changed, Progress
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.session import RunSession
+from opsconsole.model.actions import Action
+from opsconsole.model.calendar import Period
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.qualifications import DayOfMonitoring
 from opsconsole.model.runs import RunState
@@ -25,6 +28,8 @@ class LiveRun:
         """Held by each deed of the operator: they take effect in the order of the keys."""
         self.news = ""
         """What others did the last time that anybody else did anything about it."""
+        self.carried: tuple[Action, ...] = ()
+        """What earlier runs of the checklist left to be done, as far as it was read."""
         self.news_told = 0
         """How often there was news: the same may happen again."""
         self._engine = engine
@@ -78,7 +83,9 @@ class LiveRun:
             self._tell()
 
     def unmeasured(self) -> tuple[str, ...]:
-        """Return the ids of items that are measured and have not been in this run."""
+        """Return the ids of items that are measured and have not been in this run; of one that is over, none."""
+        if self.state.missed or self.state.times.over(self.session.clock()):
+            return ()
         return tuple(name for name, each in self.state.items.items() if each.item.measured and not each.attempts)
 
     def _wait(self) -> None:
@@ -107,32 +114,48 @@ class LiveRuns:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._runs: dict[str, LiveRun] = {}
+        self._resumed: dict[str, LiveRun] = {}
+        """Runs of which only the action items are worked on, by the definition they follow."""
         self._opening = asyncio.Lock()
 
-    async def open(self, checklist: Checklist, date: dt.date | None = None) -> LiveRun:
+    async def open(self, checklist: Checklist, when: Period | None = None) -> LiveRun:
         """Open or resume a run, once in this process. Raises StoreError where the store cannot do it."""
         async with self._opening:
-            name = self._engine.key_of(checklist, date).id
+            name = (await asyncio.to_thread(self._engine.key_of, checklist, when)).id
             if name not in self._runs:
-                session = await self._engine.open(checklist, date)
+                session = await self._engine.open(checklist, when)
                 monitoring = await asyncio.to_thread(self._engine.day_of_monitoring, session.state)
                 self._runs[name] = LiveRun(self._engine, session, monitoring)
             return self._runs[name]
 
+    async def resume(self, run: str) -> LiveRun:
+        """Work on a run that there is without opening it anew: on what is to be done about it, signed or not.
+
+        Raises ActionRefused where nobody has opened it, StoreError where the store cannot be read.
+        """
+        async with self._opening:
+            known = self._runs.get(run) or self._resumed.get(run)
+            if known is None:
+                known = self._resumed[run] = LiveRun(self._engine, await self._engine.resume(run))
+            elif not known.is_watched:
+                with suppress(StoreUnavailable):  # what is done now is kept, and saved as soon as it can be
+                    await known.session.refresh()
+            return known
+
     @property
     def all(self) -> tuple[LiveRun, ...]:
-        """The open runs, in the order they were opened."""
-        return tuple(self._runs.values())
+        """The open runs, in the order they were opened, then those that are only resumed."""
+        return (*self._runs.values(), *self._resumed.values())
 
     @property
     def unsaved(self) -> int:
         """How many events of all runs could not be saved so far."""
-        return sum(each.session.unsaved for each in self._runs.values())
+        return sum(each.session.unsaved for each in self.all)
 
     async def hasten(self) -> None:
         """Keep what is being written out of harm's way: the console is about to end."""
-        await asyncio.gather(*(each.session.hasten() for each in self._runs.values()))
+        await asyncio.gather(*(each.session.hasten() for each in self.all))
 
     async def aclose(self) -> None:
         """Finish what is being written."""
-        await asyncio.gather(*(each.session.aclose() for each in self._runs.values()))
+        await asyncio.gather(*(each.session.aclose() for each in self.all))

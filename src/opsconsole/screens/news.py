@@ -3,12 +3,15 @@
 from collections.abc import Iterable
 
 from opsconsole.model.events import (
+    ActionState,
     Amended,
     Body,
     Entered,
     Event,
     Filled,
+    Handled,
     Noted,
+    Raised,
     Redefined,
     Restored,
     Signed,
@@ -18,6 +21,7 @@ from opsconsole.model.events import (
     Waived,
 )
 from opsconsole.model.runs import RunState
+from opsconsole.screens.phrases import first_line
 
 _DEEDS_NAMED = 2
 """Deeds of one person that are told one by one; of more the first only."""
@@ -60,14 +64,22 @@ def _words(body: Body, run: RunState) -> str:
             return f"took back a skip or waiver of {_title(item, run)}"
         case Filled(field=field):
             return f"filled in {field}"
+        case Raised() | Handled():
+            return _words_of_action(body)
         case Redefined():
             return "opened it with the checklist as it is now: it was edited"
-        case Signed(statement=statement):
-            return f"signed the run as {statement.meaning}"
-        case Amended():
-            return "amended the run"
+        case Signed() | Amended():
+            return "amended the run" if isinstance(body, Amended) else f"signed the run as {body.statement.meaning}"
         case _:
             return ""
+
+
+def _words_of_action(body: Raised | Handled) -> str:
+    if isinstance(body, Raised):
+        return f"noted what is to be done: {first_line(body.text)}"
+    if body.state is ActionState.OPEN:
+        return "changed an action item"
+    return f"said that an action item is {body.state}"
 
 
 def _title(item: str, run: RunState) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from opsconsole.contracts.signer import Candidate, SigningError
+from opsconsole.engine.approving import Approving, Case, Verdict
 from opsconsole.engine.session import RunSession
 from opsconsole.engine.signing import Signing, tier_of
 from opsconsole.model.events import Meaning, Statement
@@ -33,6 +34,15 @@ class Way:
         return self.candidate.person if self.candidate is not None else None
 
 
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """A decision on a qualification that is about to be signed, and what it is made on."""
+
+    approving: Approving
+    case: Case
+    verdict: Verdict
+
+
 class PasswordNotChecked(SigningError):
     """What takes passwords failed in a way that nobody foresaw."""
 
@@ -45,9 +55,11 @@ class PasswordNotChecked(SigningError):
 
 
 class Pen:
-    """The ways of signing a run with one meaning."""
+    """The ways of signing a run, or what is decided in it, with one meaning."""
 
-    def __init__(self, signing: Signing, session: RunSession, meaning: Meaning) -> None:
+    def __init__(
+        self, signing: Signing, session: RunSession, meaning: Meaning, deciding: Deciding | None = None
+    ) -> None:
         self.ways: tuple[Way, ...] = ()
         self.chosen: Way | None = None
         """None as long as nobody has looked."""
@@ -58,11 +70,16 @@ class Pen:
         self._signing = signing
         self._session = session
         self._meaning = meaning
+        self._deciding = deciding
 
     @property
     def wanted(self) -> Tier:
-        """The weakest signature that the checklist takes."""
-        return self._session.state.definition.sign_off.tier
+        """The weakest signature that is taken: by the checklist, and by the qualification that is decided on."""
+        wanted = self._session.state.definition.sign_off.tier
+        if self._deciding is None:
+            return wanted
+        approval = self._deciding.case.state.definition.approval.tier
+        return approval if approval.satisfies(wanted) else wanted
 
     @property
     def has_people(self) -> bool:
@@ -101,7 +118,14 @@ class Pen:
         return found is not None
 
     async def sign(self, way: Way, statement: Statement, password: str | None = None) -> tuple[str, ...]:
-        """Sign `statement`; return what could not be noted outside of the record. Raises like Signing.sign."""
+        """Sign `statement`; return what could not be noted outside of the record. Raises like Signing.sign.
+
+        A decision is signed only where everything that it is made on is still as it was shown.
+        """
+        if self._deciding is not None:
+            case, verdict = self._deciding.case, self._deciding.verdict
+            sign = self._deciding.approving.sign
+            return await sign(self._session, self._signing, case, verdict, statement, way.candidate, password)
         if way.candidate is not None:
             return await self._signing.sign(self._session, statement, way.candidate)
         if password is None:

@@ -1,5 +1,8 @@
 """A run: its items, what was measured of them, and everything that an operator can do about them."""
 
+import asyncio
+import datetime as dt
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import on
@@ -8,14 +11,20 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.timer import Timer
 
+from opsconsole.contracts.store import StoreError
+from opsconsole.engine.engine import Engine
+from opsconsole.engine.overview import action_named, carried_actions
+from opsconsole.model.actions import Action
 from opsconsole.model.qualifications import DayOfMonitoring
 from opsconsole.model.runs import RunState
 from opsconsole.model.signoff import count_words
+from opsconsole.screens.action_view import ACTION, action_paragraphs
 from opsconsole.screens.base import WARNING
 from opsconsole.screens.commands import BY_ID, Command, Where, bindings, commands_of
 from opsconsole.screens.item_view import compact, field_paragraphs, item_paragraphs
 from opsconsole.screens.live import LiveRun
-from opsconsole.screens.phrases import number_of
+from opsconsole.screens.missed_view import missed_paragraphs
+from opsconsole.screens.phrases import number_of, zone_of
 from opsconsole.screens.run_shared import SharedRun
 from opsconsole.screens.run_view import RunLooks, field_of, head, run_notices, run_rows
 from opsconsole.widgets.evidence import TextPane
@@ -24,6 +33,8 @@ from opsconsole.widgets.rows import Row, RowHighlighted, Rows, RowSelected
 
 UPDATE_WITHIN = 0.1
 """Seconds within which what others did shows; many changes in that time are painted together."""
+ACTIONS_WITHIN = 2.0
+"""Seconds within which what others did about action items of earlier runs shows."""
 DETAIL_WITHIN = 0.08
 """Seconds that the cursor has to rest on an item before its detail is painted."""
 
@@ -43,9 +54,11 @@ class RunScreen(SharedRun):
         self._state = state
         self._monitoring = monitoring
         self._read_only = read_only
+        self._carried: tuple[Action, ...] = ()
         self._only_not_green = False
         self._update: Timer | None = None
         self._detail: Timer | None = None
+        self._actions: Timer | None = None
 
     # --- what it shows -----------------------------------------------------------------------------
 
@@ -67,13 +80,43 @@ class RunScreen(SharedRun):
         """The key of the row under the cursor."""
         return self.query_one(Rows).cursor_key or ""
 
+    @property
+    def _now(self) -> dt.datetime:
+        return self.console.services.engine.clock()
+
+    @property
+    def date(self) -> dt.date:
+        """The present date where the checklist lives."""
+        return self._now.astimezone(zone_of(self.state.times)).date()
+
+    @property
+    def chosen_action(self) -> Action | None:
+        """The action item under the cursor, if it is one."""
+        name = self.chosen_key.removeprefix(ACTION) if self.is_mounted and self.query("#items") else ""
+        return next((each for each in (*self._carried, *self.state.actions.values()) if each.id == name), None)
+
     def commands(self) -> list[Command]:
         """Return what can be asked for: a run that can only be read offers no change."""
+        state = self.state
         offered = commands_of(Where.RUN, changing=not self.refusal)
-        resumable = self._live is None and self.state.signed is None
-        signed = self.state.signed is not None
-        wanted = {"resume": resumable, "amend": signed, "review": signed}
-        return [each for each in offered if wanted.get(each.name, True)]
+        signed = state.signed is not None
+        wanted = {
+            "resume": self._live is None and not signed,
+            "amend": signed,
+            "review": signed,
+            "sign_off": signed or state.missed or state.definition.needs_signature,
+            "handle_action": self.chosen_action is not None,
+        }
+        offered = [each for each in offered if wanted.get(each.name, True)]
+        if not state.missed or signed:
+            return offered
+        # Nothing can be seen any more: what is left to do is to say why.
+        why = BY_ID["run.note-run"]
+        return [
+            replace(each, label="say why", rank=1) if each is why else each
+            for each in offered
+            if each is why or not (each.changes or each.name == "filter")
+        ]
 
     def compose_body(self) -> ComposeResult:
         """Yield the list and the detail."""
@@ -86,6 +129,7 @@ class RunScreen(SharedRun):
         """Show it, and keep up with it."""
         self.begin_to_share()
         self.show_now()
+        self._look_at_actions()
 
     def on_unmount(self) -> None:
         """Look no longer; the run goes on."""
@@ -98,6 +142,35 @@ class RunScreen(SharedRun):
     def on_screen_resume(self) -> None:
         """Show what changed while another screen was in front."""
         self.show_now()
+        self._look_at_actions()
+
+    def record_stirred(self) -> None:
+        """Look who is here, and soon what is still to be done: somebody did something."""
+        super().record_stirred()
+        if self._actions is None:
+            self._actions = self.set_timer(ACTIONS_WITHIN, self._look_at_actions)
+
+    def _look_at_actions(self) -> None:
+        if self._actions is not None:
+            self._actions.stop()
+            self._actions = None
+        self.console.start("reading the action items", self._looked_at_actions)
+
+    async def _looked_at_actions(self) -> None:
+        """Read what earlier runs left to be done, and what became of a run that is only read."""
+        engine = self.console.services.engine
+        try:
+            if self._live is None:
+                state = await asyncio.to_thread(engine.load, self.state.run)
+                self._state = state or self._state
+            carried = await asyncio.to_thread(self._read_carried, engine)
+        except StoreError:
+            return  # the line of messages says that the record cannot be reached
+        self._carried = carried
+        if self._live is not None:
+            self._live.carried = carried
+        if self.is_attached:
+            self.show_now()
 
     def show_now(self) -> None:
         """Show the run as it is; only lines that changed are painted."""
@@ -117,6 +190,8 @@ class RunScreen(SharedRun):
     def show_head(self) -> None:
         """Show what the run is, who is in it, and what it came to so far."""
         mode = "read only" if self.refusal and self.state.signed is None else ""
+        if self.state.signed is None and not self.state.missed and self.state.times.over(self._now):
+            mode = f"LATE {mode}".strip()
         if self._only_not_green:
             mode = f"{mode} not green only".strip()
         self.show_top(head(self.state, self._monitoring, mode=mode, company=self.company))
@@ -131,6 +206,8 @@ class RunScreen(SharedRun):
             unsaved=live.session.unsaved_items if live is not None else (),
             only_not_green=self._only_not_green,
             width=self.query_one("#items").size.width if self.is_mounted else 0,
+            carried=self._carried,
+            today=self.date,
         )
 
     def _show_notices(self) -> None:
@@ -144,7 +221,8 @@ class RunScreen(SharedRun):
         """Keep what must not be missed in the line of messages; the rest of it makes way for answers."""
         if not (self.is_attached and self.query("#message")):
             return
-        notice, usual = list(self.standing()), [Piece(count_words(self.state.counts))]
+        usual = [Piece("nobody did it" if self.state.missed else count_words(self.state.counts))]
+        notice = list(self.standing())
         live = self._live
         if live is not None and live.session.unsaved:
             waiting = number_of(live.session.unsaved, "action")
@@ -159,6 +237,12 @@ class RunScreen(SharedRun):
         """Show what changed, soon: many changes are painted together."""
         if self._update is None and self.is_attached:
             self._update = self.set_timer(UPDATE_WITHIN, self.show_now)
+
+    def _read_carried(self, engine: Engine) -> tuple[Action, ...]:
+        """Return what earlier runs left to be done, and what of it was done while this screen was open."""
+        carried = carried_actions(engine, self.state)
+        names = {each.id for each in carried}
+        return (*carried, *(action_named(engine, each.id) for each in self._carried if each.id not in names))
 
     # --- the item under the cursor -----------------------------------------------------------------
 
@@ -176,13 +260,21 @@ class RunScreen(SharedRun):
         key, item = self.chosen_key, self.chosen
         editable = not self.refusal
         field = field_of(self.state, key)
+        action = self.chosen_action
         parts = []
-        if item is not None:
+        if action is not None:
+            at = self.state.items.get(action.raised.item)
+            title = at.item.title if at is not None else ""
+            parts = action_paragraphs(action, self.date, zone_of(self.state.times), title)
+        elif self.state.missed:
+            parts = missed_paragraphs(self.state, item, editable=editable)
+        elif item is not None:
             parts = item_paragraphs(self.state, item, editable=editable)
         elif field is not None:
             parts = field_paragraphs(self.state, field, editable=editable)
         reading = self.has_class("-reading")
         shown = parts if reading or self.has_class("-wide") else compact(parts)
+        self.show_keys()
         # Each way of reading begins at the top.
         self.query_one("#detail", TextPane).show(shown, document=f"{key} in full" if reading else key)
 
@@ -206,7 +298,9 @@ class RunScreen(SharedRun):
     @on(RowSelected, "#items")
     def enter_pressed(self) -> None:
         """Read the detail in full; a line of the day's sheet is filled in."""
-        if self.chosen is None and not self.refusal:
+        if self.chosen_action is not None:
+            self.action_handle_action()
+        elif self.chosen is None and not self.refusal:
             self.action_enter()
         else:
             self._read(reading=True)
@@ -246,11 +340,15 @@ class RunScreen(SharedRun):
         elif checklist is None:
             self.say(f"there is no checklist '{self.state.definition.id}' any more", WARNING)
         else:
-            self.console.open_run(checklist, self.state.times.business_date, measure=False)
+            self.console.open_run(checklist, self.state.times.period, measure=False)
 
     def action_history(self) -> None:
         """Show the past runs of the checklist."""
         self.console.show_history(self.state.definition)
+
+    def action_days(self) -> None:
+        """Show the qualification that the run is a day of."""
+        self.console.show_qualifications(self.state.definition.id)
 
     def action_sign_off(self) -> None:
         """Show what is signed, to sign it or to read it."""
@@ -258,6 +356,9 @@ class RunScreen(SharedRun):
 
         if self._live is None and self.state.signed is None:
             self.say(self.refusal, WARNING)
+            return
+        if not any(each.name == "sign_off" for each in self.commands()):
+            self.say("this checklist needs no signature: the run is done once everything was measured")
             return
         self.app.push_screen(SignOffScreen(self.state, self._live), self._came_back)
 

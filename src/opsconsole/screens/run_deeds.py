@@ -1,12 +1,15 @@
 """What an operator does about a run: each deed is on disk before it shows, and a refused one says why."""
 
+import datetime as dt
 from collections.abc import Callable
 
 from opsconsole.engine.entering import ActionRefused
+from opsconsole.model.actions import Action
 from opsconsole.model.events import Meaning
 from opsconsole.model.runs import ItemState, RunState
-from opsconsole.screens import amend_forms, run_forms
+from opsconsole.screens import action_forms, amend_forms, run_forms
 from opsconsole.screens.base import WARNING, ConsoleScreen
+from opsconsole.screens.commands import BY_ID
 from opsconsole.screens.live import LiveRun
 from opsconsole.screens.run_view import field_of, next_open_field
 
@@ -39,6 +42,16 @@ class RunDeeds(ConsoleScreen):
         """The item under the cursor, if it is one."""
         return self.state.items.get(self.chosen_key)
 
+    @property
+    def chosen_action(self) -> Action | None:
+        """The action item under the cursor, if it is one."""
+        raise NotImplementedError
+
+    @property
+    def date(self) -> dt.date:
+        """The present date where the checklist lives."""
+        raise NotImplementedError
+
     def go_to(self, key: str) -> None:
         """Put the cursor on an item or a line of the day's sheet."""
         raise NotImplementedError
@@ -51,9 +64,20 @@ class RunDeeds(ConsoleScreen):
             return None
         return live
 
+    def _may_see(self) -> LiveRun | None:
+        """Return the run where somebody can still look at things, else say why not."""
+        live = self._may_change()
+        if live is None or not self.state.missed:
+            return live
+        key = BY_ID["run.note-run"].key
+        self.say(f"the run was missed: what nobody saw then cannot be filled in now; {key} says why", WARNING)
+        return None
+
     def _on_item(self) -> tuple[LiveRun, ItemState] | None:
-        live, item = self._may_change(), self.chosen
-        if live is not None and item is None:
+        live, item = self._may_see(), self.chosen
+        if live is not None and self.chosen_action is not None:
+            self.say("this is something to be done: Enter says what became of it", WARNING)
+        elif live is not None and item is None:
             self.say("this line of the day's sheet can only be filled in", WARNING)
         return (live, item) if live is not None and item is not None else None
 
@@ -89,6 +113,9 @@ class RunDeeds(ConsoleScreen):
 
     def action_enter(self) -> None:
         """Enter a value, or fill in a line of the day's sheet."""
+        if self.state.missed:
+            self.action_note_run()
+            return
         if (live := self._may_change()) is None:
             return
         field = field_of(self.state, self.chosen_key)
@@ -102,8 +129,10 @@ class RunDeeds(ConsoleScreen):
             self.say(f"{item.item.title} takes no entry: it is {how}", WARNING)
 
     def action_note(self) -> None:
-        """Write a note on the item."""
-        if (chosen := self._on_item()) is not None:
+        """Write a note on the item; of a missed run, why it was."""
+        if self.state.missed:
+            self.action_note_run()
+        elif (chosen := self._on_item()) is not None:
             run_forms.note(self, *chosen)
 
     def action_note_run(self) -> None:
@@ -123,7 +152,7 @@ class RunDeeds(ConsoleScreen):
 
     def action_fill(self) -> None:
         """Fill in the next open line of the day's sheet."""
-        if (live := self._may_change()) is None:
+        if (live := self._may_see()) is None:
             return
         key = next_open_field(self.state)
         if key is None:
@@ -133,6 +162,28 @@ class RunDeeds(ConsoleScreen):
         field = field_of(self.state, key)
         if field is not None:
             run_forms.fill(self, live, field)
+
+    # --- what is to be done ------------------------------------------------------------------------
+
+    def action_raise_action(self) -> None:
+        """Note something that is to be done about the item, also where the run can only be read."""
+        self._raise(self.chosen)
+
+    def action_raise_action_run(self) -> None:
+        """Note something that is to be done about the run as a whole."""
+        self._raise(None)
+
+    def _raise(self, item: ItemState | None) -> None:
+        today = self.date
+        action_forms.with_run(self, self.state.run, lambda live: action_forms.raise_action(self, live, item, today))
+
+    def action_handle_action(self) -> None:
+        """Say what became of the action item under the cursor."""
+        action = self.chosen_action
+        if action is None:
+            self.say("no action item is under the cursor", WARNING)
+        else:
+            action_forms.choose(self, action, self.date)
 
     # --- after the sign-off ------------------------------------------------------------------------
 
@@ -179,7 +230,7 @@ class RunDeeds(ConsoleScreen):
 
     def action_measure_all(self) -> None:
         """Measure all items again."""
-        if (live := self._may_change()) is None:
+        if (live := self._may_see()) is None:
             return
         if live.is_measuring:
             self.say("it is being measured already")

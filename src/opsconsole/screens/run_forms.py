@@ -18,7 +18,7 @@ _LINES = 4
 _DAYS = re.compile(r"\+?\s*(\d{1,4})\s*(?:d|days?)\Z")
 
 
-def _open(screen: ConsoleScreen, live: LiveRun, form: Form) -> None:
+def open_form(screen: ConsoleScreen, live: LiveRun, form: Form) -> None:
     """Open `form`; its deed takes its place after those asked for before."""
 
     async def in_order(typed: Mapping[str, str]) -> str:
@@ -50,7 +50,7 @@ def note(screen: ConsoleScreen, live: LiveRun, state: ItemState | None) -> None:
 
     title = "Note" if state is not None else "Note on the run as a whole"
     about = _about(state) if state is not None else ""
-    _open(screen, live, Form(title, about, (Answer("text", "note", lines=_LINES),), ("note", name), save))
+    open_form(screen, live, Form(title, about, (Answer("text", "note", lines=_LINES),), ("note", name), save))
 
 
 def skip(screen: ConsoleScreen, live: LiveRun, state: ItemState) -> None:
@@ -60,7 +60,7 @@ def skip(screen: ConsoleScreen, live: LiveRun, state: ItemState) -> None:
         await live.session.skip(state.item.id, typed["text"])
         return "skipped"
 
-    _open(screen, live, _reason_form("Skip: not applicable in this run", state, "skip", save))
+    open_form(screen, live, _reason_form("Skip: not applicable in this run", state, "skip", save))
 
 
 def waive(screen: ConsoleScreen, live: LiveRun, state: ItemState) -> None:
@@ -74,7 +74,7 @@ def waive(screen: ConsoleScreen, live: LiveRun, state: ItemState) -> None:
 
     until = Answer("expires", "until", (today + WAIVED_FOR).isoformat())
     title = "Waive: accepted until a date (YYYY-MM-DD, or a number of days such as 7 d)"
-    _open(screen, live, _reason_form(title, state, "waive", save, until))
+    open_form(screen, live, _reason_form(title, state, "waive", save, until))
 
 
 def expiry(text: str, today: dt.date) -> dt.date:
@@ -103,7 +103,7 @@ def enter(screen: ConsoleScreen, live: LiveRun, state: ItemState) -> None:
     unit = "" if entry.unit == "count" else f" ({entry.unit})"
     about = "\n".join(filter(None, (state.item.title, state.item.help)))
     answers = (Answer("value", "value", before),)
-    _open(screen, live, Form(f"{entry.label}{unit}", about, answers, ("enter", state.item.id), save))
+    open_form(screen, live, Form(f"{entry.label}{unit}", about, answers, ("enter", state.item.id), save))
 
 
 def fill(screen: ConsoleScreen, live: LiveRun, field: Field) -> None:
@@ -115,4 +115,4 @@ def fill(screen: ConsoleScreen, live: LiveRun, field: Field) -> None:
         return f"{field.title}: saved"
 
     answers = (Answer("text", "text", before.text if before else "", lines=_LINES),)
-    _open(screen, live, Form(field.title, field.help, answers, ("fill", field.id), save))
+    open_form(screen, live, Form(field.title, field.help, answers, ("fill", field.id), save))

@@ -77,7 +77,7 @@ class SharedRun(RunDeeds):
 
     async def _join(self, then: Callable[[LiveRun], None]) -> None:
         try:
-            live = await self.console.runs.open(self.state.definition, self.state.times.business_date)
+            live = await self.console.runs.open(self.state.definition, self.state.times.period)
         except OpsconsoleError as error:
             self.say_error(error)
             return

@@ -1,20 +1,24 @@
 """The list of a run: one row for each item and each line of the day's sheet, made of the run's state alone."""
 
+import datetime as dt
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
 
+from opsconsole.contracts.store import RunKey
 from opsconsole.engine.overview import review_of
-from opsconsole.model.checklists import Field
+from opsconsole.model.actions import Action
+from opsconsole.model.checklists import Cadence, Field
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.qualifications import DayOfMonitoring
 from opsconsole.model.runs import ItemState, RunState
 from opsconsole.model.signoff import hurdles
 from opsconsole.model.text import visible
+from opsconsole.screens.action_view import action_row
 from opsconsole.screens.facts import amended_words
-from opsconsole.screens.marks import MEASURING, NEAR, OUTCOMES, Mark, is_near
-from opsconsole.screens.phrases import day, first_line, padded
+from opsconsole.screens.marks import MEASURING, NEAR, OUTCOMES, WORD_WIDTH, Mark, is_near
+from opsconsole.screens.phrases import day, first_line, padded, zone_of
 from opsconsole.widgets.evidence import Paragraph
 from opsconsole.widgets.pieces import Piece
 from opsconsole.widgets.rows import Row
@@ -22,7 +26,11 @@ from opsconsole.widgets.rows import Row
 FIELD = "field:"
 """Begins the keys of rows that are lines of the day's sheet; no item's id holds a colon."""
 
+WHY = FIELD
+"""The key of the row that says why a run was missed: that of a hurdle which names neither an item nor a field."""
+
 SHEET = "The day's sheet"
+ACTIONS = "Action items"
 _TITLE_AT_MOST = 50
 """Cells of the column of titles; longer ones push their own summary to the right."""
 
@@ -36,6 +44,9 @@ _QUIET = frozenset({Outcome.PASS, Outcome.SKIPPED})
 _FILLED = Mark("[x]", "FILLED", "$success")
 _WANTED = Mark("[ ]", "TO FILL")
 _FREE = Mark("[ ]", "empty", "dim")
+_UNSEEN = Mark("[-]", "UNSEEN", "dim")
+_TO_SAY = Mark("[ ]", "TO SAY", "bold $warning")
+_SAID = Mark("[x]", "SAID", "$success")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +59,41 @@ class RunLooks:
     only_not_green: bool = False
     width: int = 0
     """Cells of the list."""
+    carried: tuple[Action, ...] = ()
+    """What earlier runs left to be done."""
+    today: dt.date = dt.date.min
+    """Where the checklist lives: tells which action items are late."""
 
 
 def run_rows(state: RunState, looks: RunLooks) -> list[Row]:
-    """Return the rows of a run, grouped by section, the day's sheet last; headings cannot be selected."""
+    """Return the rows of a run: its sections, the day's sheet, what is to be done; headings cannot be selected."""
+    rows = _missed_rows(state) if state.missed else _seen_rows(state, looks)
+    actions = [
+        each for each in (*looks.carried, *state.actions.values()) if each.is_open or not looks.only_not_green
+    ]
+    if actions:
+        rows.append(_heading("section:actions", ACTIONS))
+        rows += [action_row(each, looks.today, width=WORD_WIDTH, about=_origin(each, state)) for each in actions]
+    return rows
+
+
+def _origin(action: Action, state: RunState) -> str:
+    """Return where an action item comes from, where that is not the run itself."""
+    return f"from {RunKey.parse(action.run).period}" if action.run != state.run else ""
+
+
+def _missed_rows(state: RunState) -> list[Row]:
+    """Return the rows of a run that nobody did: why, and what was not looked at."""
+    said = "; ".join(first_line(each.text) for each in state.notes)
+    why = (_SAID if said else _TO_SAY).piece(), Piece("Why nobody did it"), *_beside(said, 1)
+    rows = [_heading("section:missed", "Missed"), Row(WHY, why)]
+    for number, section in enumerate(state.definition.sections):
+        rows.append(_heading(f"section:{number}", section.title))
+        rows += [Row(each.id, (_UNSEEN.piece(), Piece(visible(each.title), "dim"))) for each in section.items]
+    return rows
+
+
+def _seen_rows(state: RunState, looks: RunLooks) -> list[Row]:
     titles = [visible(each.item.title) for each in state.items.values()]
     column = max((cell_len(each) for each in titles if cell_len(each) <= _TITLE_AT_MOST), default=0)
     if looks.width - column < _BEFORE_TITLE + _SUMMARY_AT_LEAST:
@@ -142,6 +184,8 @@ def head(
 ) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
     """Return the left and the right part of a run's top line: what it is, and what it came to so far."""
     about = [day(state.times.business_date)]
+    if state.definition.cadence is Cadence.INTERVAL:
+        about = [f"{about[0]} {state.times.begins_at.astimezone(zone_of(state.times)):%H:%M %Z}"]
     if state.times.period.start != state.times.period.end:
         about = [state.times.period.key]
     if monitoring is not None:
@@ -152,7 +196,10 @@ def head(
     beside = (Piece(f"{company} · "),) if company else ()
     if state.signed is not None:
         return left, (*beside, Piece(standing_words(state), "bold"))
-    return left, (*beside, Piece("FAIL so far" if state.result is Result.FAIL else "not signed"))
+    if state.missed:
+        return left, (*beside, Piece("MISSED", "bold $error"))
+    usual = "not signed" if state.definition.needs_signature else "needs no signature"
+    return left, (*beside, Piece("FAIL so far" if state.result is Result.FAIL else usual))
 
 
 def standing_words(state: RunState) -> str:
@@ -161,6 +208,8 @@ def standing_words(state: RunState) -> str:
     if signed is None:
         return "not signed"
     words = f"signed {signed.body.statement.result}"
+    if state.missed:
+        words = "MISSED, explained"
     if state.amendments:
         words += amended_words(signed.body.statement.result, state.result)
     return f"{words}, reviewed" if review_of(state) is not None else words

@@ -7,6 +7,7 @@ from time import monotonic
 
 from opsconsole.contracts.signer import SigningError
 from opsconsole.contracts.store import Conflict
+from opsconsole.engine.approving import refuse_verdict
 from opsconsole.engine.entering import ActionRefused
 from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.events import Amendment, Meaning, Statement
@@ -14,7 +15,7 @@ from opsconsole.model.signoff import hurdles, says_the_same
 from opsconsole.model.tiers import Tier
 from opsconsole.screens.base import WARNING, ConsoleScreen
 from opsconsole.screens.live import LiveRun
-from opsconsole.screens.pen import PasswordNotChecked, Pen, Way
+from opsconsole.screens.pen import Deciding, PasswordNotChecked, Pen, Way
 from opsconsole.screens.pen_view import waiting_words, way_entries
 
 MEANT_WITHIN = 10.0
@@ -31,6 +32,8 @@ class Purpose:
     amendment: Amendment | None = None
     draft: tuple[str, ...] = ()
     """Names the draft that the amendment was typed into; it is kept until the amendment is signed."""
+    deciding: Deciding | None = None
+    """What is decided of a qualification, with the meanings APPROVED and REFUSED."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class SigningScreen(ConsoleScreen):
         self._signing: asyncio.Task[tuple[str, ...]] | None = None
         self._signed_here = False
         self._confirmable_until = 0.0
+        self._is_outdated = False
+        """Whether what is decided on is no longer as it was shown."""
 
     # --- what the screen shows ---------------------------------------------------------------------
 
@@ -79,13 +84,35 @@ class SigningScreen(ConsoleScreen):
         fault = self.console.store_fault
         if fault:
             return ActionRefused(f"the record is out of reach: {fault}", "it can be signed once the record is back")
+        if self._is_outdated:
+            return ActionRefused("what is decided on has changed since", "Esc goes back to how it is now")
         try:
-            live.session.statement(self._purpose.meaning, way.person if way else None, self._purpose.amendment)
-            if way is not None:
-                live.session.refuse_weak(way.tier)
+            self._refuse(live, way)
         except ActionRefused as error:
             return error
         return None
+
+    def _refuse(self, live: LiveRun, way: Way | None) -> None:
+        """Raise ActionRefused where it cannot be signed in this way, in any where that is None."""
+        deciding = self._purpose.deciding
+        if deciding is None:
+            live.session.statement(self._purpose.meaning, way.person if way else None, self._purpose.amendment)
+            if way is not None:
+                live.session.refuse_weak(way.tier)
+        elif way is None:
+            refuse_verdict(deciding.case, deciding.verdict)
+        else:
+            approving = deciding.approving
+            approving.statement(live.session, deciding.case, deciding.verdict, way.person, way.tier)
+
+    def _to_sign(self, live: LiveRun, way: Way, shown: Statement) -> Statement:
+        """Return what is signed at the present moment; of a decision what was shown, which is looked at again."""
+        if self._purpose.deciding is not None:
+            return shown
+        statement = live.session.statement(self._purpose.meaning, way.person, self._purpose.amendment)
+        if not says_the_same(statement, shown):
+            raise ActionRefused("the run is not as it was shown; look again before you sign")
+        return statement
 
     def is_fit(self, way: Way) -> bool:
         """Return whether it can be signed in this way, apart from what is still to be done."""
@@ -208,16 +235,15 @@ class SigningScreen(ConsoleScreen):
         with suppress(TimeoutError):
             await asyncio.wait_for(over.wait(), _QUICK)
         if not over.is_set():
-            self.say(waiting_words(way))
+            first = "verifying the records first; " if self._purpose.deciding is not None else ""
+            self.say(f"{first}{waiting_words(way)}")
             self.show_keys()
 
     async def _sign(self, live: LiveRun, pen: Pen, way: Way, shown: Statement, password: str | None) -> None:
         """Sign `shown` at the present moment; where the run is another by now, show that instead."""
         async with live.in_order:
             try:
-                statement = live.session.statement(self._purpose.meaning, way.person, self._purpose.amendment)
-                if not says_the_same(statement, shown):
-                    raise ActionRefused("the run is not as it was shown; look again before you sign")
+                statement = self._to_sign(live, way, shown)
                 self._signing = asyncio.ensure_future(_checked(pen, way, statement, password))
                 missing = await self._signing
             except asyncio.CancelledError:
@@ -227,8 +253,10 @@ class SigningScreen(ConsoleScreen):
                 self._not_signed(ActionRefused("you stopped it; nothing was signed, and nothing is lost"))
             except Conflict:
                 self._signing = None
+                self._is_outdated = self._purpose.deciding is not None
                 self.show_difference("somebody else changed the run just now")
-                self._not_signed(ActionRefused("it has changed in the meantime"))
+                hint = "Esc goes back to how it is now" if self._is_outdated else ""
+                self._not_signed(ActionRefused("it has changed in the meantime", hint))
             except OpsconsoleError as error:
                 self._not_signed(error)
             else:

@@ -45,6 +45,7 @@ _TITLES = {
     Meaning.AMENDED: "Amendment",
     Meaning.REVIEWED: "Review",
     Meaning.APPROVED: "Approval",
+    Meaning.REFUSED: "Refusal",
 }
 _DOCUMENT_AT_MOST = 500_000
 """Bytes of a record that the console shows; `opsconsole export` writes all of it."""
@@ -110,7 +111,8 @@ class SignOffScreen(SigningScreen):
         if self._live is not None:
             self._unwatch = self._live.watch(self._changed)
             if self.is_to_sign:
-                self._pen = Pen(self.console.services.signing, self._live.session, self._purpose.meaning)
+                purpose, signing = self._purpose, self.console.services.signing
+                self._pen = Pen(signing, self._live.session, purpose.meaning, purpose.deciding)
         self.show_all()
         self.query_one("#hurdles" if self.query_one("#hurdles").display else "#statement").focus()
         if self._pen is not None:
@@ -137,8 +139,9 @@ class SignOffScreen(SigningScreen):
         else:
             self._shown = None
             pane.show(signed_paragraphs(state), document="signed")
-        title = _TITLES[self._purpose.meaning]
-        self.show_top(((Piece(title, "bold"), Piece(f" · {state.definition.title}")), (Piece(self._readiness()),)))
+        title, deciding = _TITLES[self._purpose.meaning], self._purpose.deciding
+        about = state.definition.title if deciding is None else deciding.case.state.definition.title
+        self.show_top(((Piece(title, "bold"), Piece(f" · {about}")), (Piece(self._readiness()),)))
         self.show_keys()
 
     def show_standing(self) -> None:
@@ -162,7 +165,7 @@ class SignOffScreen(SigningScreen):
             self._reading = self.state.head_hash
             self.console.start("reading the record", self._measure_record, live.session, self._shown)
         possible = self._blocked is None and not self._missing
-        preview = Preview(self._shown, way, pen.wanted, record, possible, self._change(live))
+        preview = Preview(self._shown, way, pen.wanted, record, possible, self._change(live), live.carried)
         return [
             *run_notices(live.session.notices, self.console.services.alarms),
             *self._troubles(pen),
@@ -191,7 +194,8 @@ class SignOffScreen(SigningScreen):
         listed.set_rows(rows)
 
     def _statement(self, live: LiveRun, way: Way | None) -> Statement:
-        engine = self.console.services.engine
+        engine, deciding = self.console.services.engine, self._purpose.deciding
+        approval = deciding.approving.approval(deciding.case, deciding.verdict) if deciding is not None else None
         return statement_of(
             live.state,
             live.session.actor,
@@ -201,6 +205,7 @@ class SignOffScreen(SigningScreen):
             signatory=way.person if way is not None else None,
             clock=clock_state(),
             amendment=self._purpose.amendment,
+            approval=approval,
         )
 
     def _change(self, live: LiveRun) -> Corrected | None:

@@ -3,15 +3,19 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from opsconsole.model.events import Clock, Meaning, Statement
+from opsconsole.model.actions import Action
+from opsconsole.model.events import DECIDING, Clock, Meaning, Statement
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.runs import Corrected, ItemState, RunState
 from opsconsole.model.signoff import Hurdle, count_words
 from opsconsole.model.text import visible
 from opsconsole.model.tiers import Tier
+from opsconsole.screens.action_view import sign_off_paragraphs
 from opsconsole.screens.amended_view import change_paragraphs
+from opsconsole.screens.approval_view import approval_paragraphs
 from opsconsole.screens.facts import LABEL, clock_words, fact
 from opsconsole.screens.marks import OUTCOMES
+from opsconsole.screens.missed_view import because_paragraphs
 from opsconsole.screens.pen import Way
 from opsconsole.screens.pen_view import signature_paragraphs, way_paragraphs
 from opsconsole.screens.phrases import moment, moment_near, number_of, padded, zone_of
@@ -24,7 +28,8 @@ _MEANS = {
     Meaning.PERFORMED: "With S you sign that you performed this checklist:",
     Meaning.AMENDED: "With S you sign this amendment of the signed run:",
     Meaning.REVIEWED: "With S you sign that you reviewed this run:",
-    Meaning.APPROVED: "With S you sign that you approve this run:",
+    Meaning.APPROVED: "With S you sign that you approve this qualification:",
+    Meaning.REFUSED: "With S you sign that you refuse this qualification:",
 }
 
 
@@ -71,6 +76,8 @@ class Preview:
     """Whether it can be made now."""
     change: Corrected | None = None
     """The amendment that is to be signed, if it is one."""
+    carried: tuple[Action, ...] = ()
+    """What earlier runs left to be done."""
 
 
 def statement_paragraphs(run: RunState, preview: Preview) -> list[Paragraph]:
@@ -79,9 +86,10 @@ def statement_paragraphs(run: RunState, preview: Preview) -> list[Paragraph]:
     where = zone_of(run.times)
     return [
         Paragraph.plain(
-            _MEANS[statement.meaning] if preview.is_possible else "What would be signed as it stands now:", "bold"
+            _means(run, statement) if preview.is_possible else "What would be signed as it stands now:", "bold"
         ),
         *(change_paragraphs(preview.change, run) if preview.change is not None else ()),
+        *approval_paragraphs(statement),
         *_results(run, statement),
         *_facts(run, statement),
         fact(
@@ -89,11 +97,35 @@ def statement_paragraphs(run: RunState, preview: Preview) -> list[Paragraph]:
             f"when you sign; {moment(statement.signed_at, where)} now, {clock_words(statement.clock)}",
             "" if statement.clock is Clock.SYNCHRONISED else "$warning",
         ),
+        *_late(run, statement),
         *way_paragraphs(preview.way, preview.wanted, statement),
-        *(() if preview.change is not None else _not_green(run)),
-        *(() if preview.change is not None else _sheet(run)),
+        *(() if _is_about_more(preview) else (*_not_green(run), *_sheet(run), *_to_be_done(run, preview))),
         *_bound(statement, preview.record),
     ]
+
+
+def _is_about_more(preview: Preview) -> bool:
+    """Return whether what is signed is an amendment or a decision, and not the run as it stands."""
+    return preview.change is not None or preview.statement.meaning in DECIDING
+
+
+def _late(run: RunState, statement: Statement) -> Iterator[Paragraph]:
+    """Yield that a run was signed only after its period was over."""
+    ends_at = run.times.ends_at
+    performed = statement.meaning is Meaning.PERFORMED and not run.missed
+    if performed and ends_at is not None and run.times.over(statement.signed_at):
+        yield fact("LATE", f"its period was over at {moment(ends_at, zone_of(run.times))}", "bold $warning")
+
+
+def _means(run: RunState, statement: Statement) -> str:
+    if run.missed and statement.meaning is Meaning.PERFORMED:
+        return "With S you sign why this run was missed; nothing of it can be seen any more:"
+    return _MEANS[statement.meaning]
+
+
+def _to_be_done(run: RunState, preview: Preview) -> Iterator[Paragraph]:
+    today = preview.statement.signed_at.astimezone(zone_of(run.times)).date()
+    return sign_off_paragraphs(run.actions.values(), preview.carried, today)
 
 
 def signed_paragraphs(run: RunState) -> list[Paragraph]:
@@ -106,13 +138,16 @@ def signed_paragraphs(run: RunState) -> list[Paragraph]:
         parts += [
             Paragraph.plain(("\n" if parts else "") + f"Signed as {statement.meaning}:", "bold"),
             *(change_paragraphs(change, run) if change is not None else ()),
+            *approval_paragraphs(statement),
             *_result(statement),
             *_facts(run, statement),
             fact("time", f"{moment(statement.signed_at, zone_of(run.times))}, {clock_words(statement.clock)}"),
+            *_late(run, statement),
             *signature_paragraphs(signature, statement),
             *_bound(statement, None),
         ]
-    return [*parts, *_not_green(run), *_sheet(run)]
+    raised = sign_off_paragraphs(run.actions.values(), (), run.times.business_date)
+    return [*parts, *_not_green(run), *_sheet(run), *raised]
 
 
 def _results(run: RunState, statement: Statement) -> Iterator[Paragraph]:
@@ -129,7 +164,7 @@ def _result(statement: Statement) -> Iterator[Paragraph]:
         (
             Piece(f"{label:<{LABEL}}", "dim"),
             Piece(f"{statement.result}", style),
-            Piece(f"  {count_words(statement.counts)}"),
+            Piece(f"  {count_words(statement.counts)}" if statement.counts else ""),
         ),
         LABEL,
     )
@@ -141,6 +176,10 @@ def _facts(run: RunState, statement: Statement) -> Iterator[Paragraph]:
 
 
 def _not_green(run: RunState) -> Iterator[Paragraph]:
+    if run.missed:
+        yield Paragraph.plain("\nMISSED", "bold $error")
+        yield from because_paragraphs(run)
+        return
     items = [each for each in run.items.values() if each.outcome is not Outcome.PASS]
     if not items:
         yield Paragraph.plain("\nEvery item passed.", "bold")
@@ -171,6 +210,8 @@ def _said(who: str, text: str) -> Paragraph:
 
 
 def _sheet(run: RunState) -> Iterator[Paragraph]:
+    if run.missed:
+        return  # its notes say why, and stand above
     if run.definition.fields or run.notes:
         yield Paragraph.plain("\nThe day's sheet", "bold")
     width = max((len(each.title) for each in run.definition.fields), default=0)

@@ -1,7 +1,7 @@
 """Where every checklist stands, in one line each, and everything about the one under the cursor."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from rich.cells import cell_len
@@ -9,10 +9,11 @@ from rich.cells import cell_len
 from opsconsole.engine.overview import RunSummary, Today
 from opsconsole.model.calendar import Standing
 from opsconsole.model.checklists import Checklist
-from opsconsole.model.outcomes import UNMEASURED, Result
+from opsconsole.model.outcomes import Result
 from opsconsole.model.signoff import count_words
 from opsconsole.model.text import visible
-from opsconsole.screens.facts import amended_words
+from opsconsole.screens.facts import amended_words, short_fact
+from opsconsole.screens.handover_view import gap_words
 from opsconsole.screens.marks import STANDING_WIDTH, Mark
 from opsconsole.screens.phrases import day, due, minute_near, moment, number_of, padded, zone_of
 from opsconsole.widgets.evidence import Paragraph
@@ -20,32 +21,60 @@ from opsconsole.widgets.pieces import Piece
 from opsconsole.widgets.rows import Row
 
 _TITLE_AT_MOST = 34
+_GAPS_NAMED = 5
 
 _READING = Mark("[ ]", "...", "dim")
+_BROKEN = Mark("[?]", "ERROR", "bold $error")
 _TO_SIGN = Mark("[~]", "TO SIGN", "$warning")
+_WAITS = Mark("[ ]", "WAITS", "dim")
 _SIGNED = {Result.PASS: Mark("[x]", "PASS", "$success"), Result.FAIL: Mark("[!]", "FAIL", "bold $error")}
 _STANDINGS = {
     Standing.UPCOMING: Mark("[ ]", "UPCOMING", "dim"),
     Standing.DUE: Mark("[ ]", "DUE", "bold"),
     Standing.OVERDUE: Mark("[!]", "OVERDUE", "bold $error"),
     Standing.MISSED: Mark("[!]", "MISSED", "bold $error"),
+    Standing.EXPLAINED: Mark("[-]", "EXPLAINED", "$warning"),
     Standing.SIGNED: Mark("[x]", "SIGNED", "$success"),
+    Standing.DONE: Mark("[x]", "DONE", "$success"),
 }
+_RANKS = {
+    _BROKEN: 0,
+    _STANDINGS[Standing.OVERDUE]: 0,
+    _STANDINGS[Standing.MISSED]: 0,
+    _STANDINGS[Standing.DUE]: 1,
+    _TO_SIGN: 2,
+    _STANDINGS[Standing.UPCOMING]: 3,
+    _WAITS: 4,
+}
+_FINISHED = 5
+"""The rank of what is signed, done or explained."""
 
 
 def mark_of(today: Today) -> Mark:
     """Return how a checklist stands: what was signed, else how late it is, else whether it only waits for that."""
     current = today.current
+    if today.times is None:
+        return _WAITS
     if today.standing is Standing.SIGNED and current is not None:
         return _SIGNED.get(current.result, _STANDINGS[Standing.SIGNED])
-    if today.standing in {Standing.UPCOMING, Standing.DUE} and current is not None and is_seen(current):
+    if today.standing in {Standing.UPCOMING, Standing.DUE} and today.waiting:
         return _TO_SIGN
     return _STANDINGS[today.standing]
 
 
-def is_seen(run: RunSummary) -> bool:
-    """Return whether every item of a run has an outcome, so that only the signature is missing."""
-    return bool(run.counts) and not UNMEASURED & run.counts.keys()
+def ranked(checklists: Iterable[str], known: Mapping[str, Today | str]) -> tuple[str, ...]:
+    """Return the checklists in the order of their urgency: what needs the operator first, what is due first.
+
+    Overdue, due, waiting for a signature, upcoming, waiting for a qualification, finished.
+    """
+    return tuple(sorted(checklists, key=lambda name: _urgency(known.get(name))))
+
+
+def _urgency(today: Today | str | None) -> tuple[int, dt.datetime]:
+    if not isinstance(today, Today):
+        return 0, dt.datetime.min.replace(tzinfo=dt.UTC)
+    due_at = today.next_due_at or (today.times.due_at if today.times is not None else None)
+    return _RANKS.get(mark_of(today), _FINISHED), due_at or dt.datetime.max.replace(tzinfo=dt.UTC)
 
 
 def today_rows(
@@ -58,9 +87,9 @@ def today_rows(
     titles = [visible(each.title) for each in checklists.values()]
     column = min(_TITLE_AT_MOST, max(map(cell_len, titles), default=0))
     dues = {
-        name: due(each.times.due_at, now, zone_of(each.times))
+        name: due(each.next_due_at or each.times.due_at, now, zone_of(each.times))
         for name, each in known.items()
-        if isinstance(each, Today)
+        if isinstance(each, Today) and each.times is not None
     }
     width = max(map(len, dues.values()), default=0)
     return [
@@ -75,7 +104,7 @@ def _row(name: str, title: str, today: Today | str | None, due_at: str, *, wide:
     if isinstance(today, str):
         return Row(
             name,
-            (Mark("[?]", "ERROR", "bold $error").piece(STANDING_WIDTH), Piece(title), Piece(f"  {today}", "dim")),
+            (_BROKEN.piece(STANDING_WIDTH), Piece(title), Piece(f"  {today}", "dim")),
         )
     left = (mark_of(today).piece(STANDING_WIDTH), Piece(title), Piece(f"  {due_at}  "), Piece(progress(today)))
     return Row(name, left, (Piece(last_result(today, wide=wide), "dim"),))
@@ -84,8 +113,12 @@ def _row(name: str, title: str, today: Today | str | None, due_at: str, *, wide:
 def progress(today: Today) -> str:
     """Return what became of the present run so far."""
     current = today.current
+    if today.times is None:
+        return today.waits_for
     if current is None:
         return "not opened"
+    if current.result is Result.MISSED:
+        return f"missed: {current.why}" if current.why else "missed, nobody has said why"
     if current.signed_at is not None:
         at = minute_near(current.signed_at, today.times.business_date, zone_of(today.times))
         return f"signed {at}{_amended(current)}, {count_words(current.counts)}"
@@ -99,14 +132,15 @@ def _amended(run: RunSummary) -> str:
 
 
 def last_result(today: Today, *, wide: bool) -> str:
-    """Return whether a run is missing before this one, and how the one before ended where there is room for it."""
-    if today.last is None:
-        return ""
-    if not wide:
-        return "GAP" if today.gap else ""
+    """Return the day of monitoring, whether a run is missing, and how the one before ended where there is room."""
+    gap = "GAP" if any(each.standing is Standing.MISSED for each in today.gaps) else ""
+    counted = str(today.monitoring) if today.monitoring is not None else ""
+    if not wide or today.last is None:
+        return ", ".join(filter(None, (counted, gap)))
     ended = f"{today.last.result}{' (amended)' if today.last.amendments else ''}"
-    ended = ended if today.last.signed_at is not None else "not signed"
-    return f"last {ended}{', GAP' if today.gap else ''}"
+    if today.last.signed_at is None and today.checklist.needs_signature:
+        ended = "not signed"
+    return ", ".join(filter(None, (counted, f"last {ended}", gap)))
 
 
 def today_paragraphs(today: Today | str | None) -> list[Paragraph]:
@@ -118,28 +152,41 @@ def today_paragraphs(today: Today | str | None) -> list[Paragraph]:
     return list(_facts(today))
 
 
-def _fact(label: str, text: str, style: str = "") -> Paragraph:
-    return Paragraph((Piece(f"{label:<9}", "dim"), Piece(text, style)), 9)
-
-
 def _facts(today: Today) -> Iterator[Paragraph]:
-    where = zone_of(today.times)
     yield Paragraph.plain(today.checklist.title, "bold")
     if today.checklist.help:
         yield Paragraph.plain(today.checklist.help)
     times = today.times
+    if times is None:
+        yield short_fact("waits", today.waits_for)
+        return
+    where = zone_of(times)
     late = minute_near(times.overdue_at, times.due_at.astimezone(where).date(), where)
-    yield _fact("due", f"{moment(times.due_at, where)}, overdue from {late} ({times.timezone})")
-    if today.current is None:
-        yield _fact("run", f"{today.run}, not opened yet")
-    else:
-        result = "" if today.current.signed_at is None else f"{today.current.result}, "
-        yield _fact("run", f"{today.run}: {result}{count_words(today.current.counts)}")
-        if today.current.signed_at is not None:
-            yield _fact("signed", _signed(today.current, today.current.signed_at, where))
+    yield short_fact("due", f"{moment(times.due_at, where)}, overdue from {late} ({times.timezone})")
+    if today.next_due_at is not None:
+        yield short_fact("next", moment(today.next_due_at, where))
+    yield from _present(today, where)
     if today.monitoring is not None:
-        yield _fact("day", str(today.monitoring))
+        yield short_fact("day", f"{today.monitoring} of monitoring")
+    if today.actions:
+        yield short_fact("to do", f"{number_of(len(today.actions), 'action item')} of its runs")
     yield from _before(today)
+
+
+def _present(today: Today, where: ZoneInfo) -> Iterator[Paragraph]:
+    current = today.current
+    unsigned = "" if today.checklist.needs_signature else "; needs no signature"
+    if current is None:
+        yield short_fact("run", f"{today.run}, not opened yet{unsigned}")
+    elif current.result is Result.MISSED:
+        yield short_fact("run", f"{today.run}: {progress(today)}")
+    else:
+        result = "" if current.signed_at is None else f"{current.result}, "
+        yield short_fact("run", f"{today.run}: {result}{count_words(current.counts)}{unsigned}")
+    if current is not None and current.signed_at is not None:
+        yield short_fact("signed", _signed(current, current.signed_at, where))
+    elif today.waiting:
+        yield short_fact("waits", "for its signature", "bold $warning")
 
 
 def _signed(run: RunSummary, at: dt.datetime, where: ZoneInfo) -> str:
@@ -152,17 +199,26 @@ def _signed(run: RunSummary, at: dt.datetime, where: ZoneInfo) -> str:
 
 def _before(today: Today) -> Iterator[Paragraph]:
     if today.last is None:
-        yield _fact("last", "there is no earlier run")
+        yield short_fact("last", "there is no earlier run")
+        return
+    if today.times is None:
         return
     last, where = today.last, zone_of(today.times)
-    if last.signed_at is None:
-        text = f"{last.period}: never signed, {count_words(last.counts)}"
+    said = count_words(last.counts) if last.result is not Result.MISSED else last.why or "nobody has said why"
+    if last.signed_at is not None:
+        yield short_fact(
+            "last", f"{last.period}: {last.result}, {said}; signed {_signed(last, last.signed_at, where)}"
+        )
     else:
-        text = f"{last.period}: {last.result}, {count_words(last.counts)}; "
-        text += f"signed {_signed(last, last.signed_at, where)}"
-    yield _fact("last", text)
-    if today.gap:
-        yield _fact("GAP", "the period before this one has no signed run", "bold $warning")
+        unsigned = "never signed, " if today.checklist.needs_signature else ""
+        yield short_fact("last", f"{last.period}: {unsigned}{said}")
+    for label, text in today.said:
+        yield short_fact("said", f"{label}: {text}" if label else text)
+    for gap in today.gaps[:_GAPS_NAMED]:
+        style = "" if gap.standing is Standing.EXPLAINED else "bold $warning"
+        yield short_fact("GAP", f"{gap.period}: {gap_words(gap)}", style)
+    if len(today.gaps) > _GAPS_NAMED:
+        yield short_fact("", f"and {len(today.gaps) - _GAPS_NAMED} more; h shows all", "dim")
 
 
 def notice_paragraphs(

@@ -14,12 +14,12 @@ The texts of evidence are no part of the documents, which hold their SHA-256: so
 be removed, and the chain still holds (docs/decisions/0005-evidence.md).
 """
 
-import hashlib
 from collections.abc import Callable
 
 import msgspec
 
 from opsconsole.contracts.store import Broken, Head, Verified
+from opsconsole.model.chain import link_hash
 from opsconsole.model.encoding import canonical, decoded
 from opsconsole.model.record import sha256_of
 from opsconsole.store.documents import (
@@ -42,7 +42,7 @@ _SCHEMA = "opsconsole.store.v1"
 
 def link(prev: str, document: bytes) -> str:
     """Return the hash, in hexadecimal, of `document` standing after the link whose hash is `prev`."""
-    return hashlib.sha256(prev.encode("ascii") + document).hexdigest()
+    return link_hash(prev, document)
 
 
 def is_link(prev: object, document: object, own: object) -> bool:

@@ -25,6 +25,10 @@ AMENDED = "amended"
 """Corrects a signed run."""
 PRUNED = "pruned"
 """Tells what was removed because of its age."""
+RAISED = "raised"
+"""Somebody found something to be done."""
+HANDLED = "handled"
+"""What became of that."""
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -59,8 +63,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def may_follow_sign_off(self) -> bool:
-        """Whether it is an amendment, a signature with another meaning, or tells of removed files."""
-        return self.kind in {AMENDED, PRUNED} or (self.kind == SIGNED and not self.closes)
+        """Whether it is an amendment, a signature with another meaning, about an action item or removed files."""
+        return self.kind in {AMENDED, PRUNED, RAISED, HANDLED} or (self.kind == SIGNED and not self.closes)
 
     @property
     def claims(self) -> bool:

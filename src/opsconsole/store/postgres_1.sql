@@ -48,10 +48,12 @@ CREATE UNIQUE INDEX one_opening ON opsconsole.events (run) WHERE kind = 'opened'
 
 CREATE UNIQUE INDEX one_sign_off ON opsconsole.events (run) WHERE meaning = 'performed';
 
-CREATE INDEX latest_runs ON opsconsole.events (period_end DESC, checklist, period) WHERE kind = 'opened';
+CREATE INDEX latest_runs ON opsconsole.events (period_end DESC, checklist, period DESC) WHERE kind = 'opened';
 
-CREATE INDEX latest_runs_of_checklist ON opsconsole.events (checklist, period_end DESC, period)
+CREATE INDEX latest_runs_of_checklist ON opsconsole.events (checklist, period_end DESC, period DESC)
   WHERE kind = 'opened';
+
+CREATE INDEX runs_with_actions ON opsconsole.events (run) WHERE kind = 'raised';
 
 CREATE FUNCTION opsconsole.refuse_change() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -83,7 +85,7 @@ BEGIN
          AND NOT EXISTS (SELECT FROM opsconsole.events WHERE run = NEW.run AND kind = 'opened')
     THEN 'a run begins with its opening'
     WHEN EXISTS (SELECT FROM opsconsole.events WHERE run = NEW.run AND meaning = 'performed')
-         AND NOT (NEW.kind IN ('amended', 'pruned')
+         AND NOT (NEW.kind IN ('amended', 'pruned', 'raised', 'handled')
                   OR (NEW.kind = 'signed' AND NEW.meaning IS DISTINCT FROM 'performed'))
     THEN 'a signed run is only amended'
   END;

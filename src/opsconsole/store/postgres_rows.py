@@ -8,14 +8,23 @@ from typing import Any
 
 import msgspec
 
-from opsconsole.contracts.store import Head, Link, RunKey, StoreError
+from opsconsole.contracts.store import Extract, Head, Link, RunKey, StoreError
 from opsconsole.model.events import Stored
 from opsconsole.store.admitting import Standing
 from opsconsole.store.chain import BirthRow, Row
 from opsconsole.store.chain import link as hash_of
 from opsconsole.store.documents import Entry, facts_of
 from opsconsole.store.postgres_connection import Connection, Questions
-from opsconsole.store.reading import COLUMNS, Texts, columns_of, grouped, row_of, stored_event, texts_for
+from opsconsole.store.reading import (
+    COLUMNS,
+    Texts,
+    columns_of,
+    extract_of,
+    grouped,
+    row_of,
+    stored_event,
+    texts_for,
+)
 
 PAGE = 1_000
 """Rows read at once."""
@@ -39,11 +48,18 @@ _TEXTS_BY_ID = f"{_TEXTS} JOIN opsconsole.events e ON e.seq = v.seq WHERE e.id =
 _TEXTS_BETWEEN = f"{_TEXTS} WHERE v.seq BETWEEN %s AND %s"
 _LINKS_OF_RUN = f"{_LINKS} WHERE run = %(run)s AND seq > %(after)s ORDER BY seq LIMIT {PAGE}"
 _ALL_LINKS = f"{_LINKS} WHERE seq > %(after)s ORDER BY seq LIMIT {PAGE}"
+_EXTRACTS = f"""
+SELECT seq, run, kind, prev, hash, document FROM opsconsole.events
+ WHERE seq > %(after)s AND kind = ANY(%(kinds)s)
+   AND run IN (SELECT run FROM opsconsole.events WHERE kind = 'opened' AND checklist = %(checklist)s)
+ ORDER BY seq LIMIT {PAGE}
+"""  # noqa: S608 - a constant
 _PAGE = f"{_SELECT} WHERE seq > %s ORDER BY seq LIMIT {PAGE}"
 _RUNS = """
 SELECT checklist, period FROM opsconsole.events WHERE kind = 'opened' {narrowed}
- ORDER BY period_end DESC, checklist, period LIMIT %(limit)s
+ ORDER BY period_end DESC, checklist, period DESC LIMIT %(limit)s
 """
+_WITH_ACTIONS = "AND run IN (SELECT run FROM opsconsole.events WHERE kind = 'raised')"
 _INSERT = f"INSERT INTO opsconsole.events ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
 _INSERT_TEXT = "INSERT INTO opsconsole.evidence (seq, place, text) VALUES (%s, %s, %s)"
 _DELETE_TEXTS = """
@@ -142,9 +158,10 @@ def standing_of(connection: Connection, run: str) -> Standing:
     return Standing(last, opened, closed)
 
 
-def runs_of(connection: Connection, checklist: str, limit: int) -> list[RunKey]:
+def runs_of(connection: Connection, checklist: str, limit: int, *, with_actions: bool) -> list[RunKey]:
     """Return the runs of a checklist, or of all where it is empty, latest end of period first."""
-    query = _RUNS.format(narrowed="AND checklist = %(checklist)s" if checklist else "")
+    of_checklist = "AND checklist = %(checklist)s " if checklist else ""
+    query = _RUNS.format(narrowed=of_checklist + (_WITH_ACTIONS if with_actions else ""))
     return [RunKey(*row) for row in _asked(connection, query, {"checklist": checklist, "limit": limit or None})]
 
 
@@ -168,6 +185,12 @@ def links_of(connection: Connection, run: str, after: int, *, evidence: bool) ->
         Link(seq, prev, own, document, texts_for(seq, document, texts) if evidence else ())
         for seq, prev, own, document in found
     ]
+
+
+def extracts_of(connection: Connection, checklist: str, kinds: Sequence[str], after: int) -> list[Extract]:
+    """Return one page of the events of some kinds of a checklist's runs."""
+    found = _asked(connection, _EXTRACTS, {"after": after, "kinds": list(kinds), "checklist": checklist})
+    return [extract_of(row) for row in found]
 
 
 def all_rows(connection: Connection) -> Iterator[Row]:

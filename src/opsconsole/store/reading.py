@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from opsconsole.contracts.store import StoreError
+from opsconsole.contracts.store import Extract, StoreError
 from opsconsole.model.encoding import decoded
 from opsconsole.model.events import Event, Stored
 from opsconsole.store.chain import Row, is_link
@@ -25,6 +25,12 @@ def row_of(values: Sequence[Any]) -> Row:
         id=name, run=run, kind=kind, checklist=checklist, period=period, period_end=period_end, meaning=meaning
     )
     return Row(seq, prev, own, facts, document)
+
+
+def extract_of(values: Sequence[Any]) -> Extract:
+    """Return an event from its seq, run, kind, prev, hash and document."""
+    seq, run, kind, prev, own, document = values
+    return Extract(seq, run, kind, own, document, sound=is_link(prev, document, own))
 
 
 def columns_of(facts: Facts) -> tuple[str | None, ...]:

@@ -1,17 +1,26 @@
 """The statements that read and add rows; each works on a connection that somebody else opened."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from opsconsole.contracts.store import Head, Link, RunKey, StoreError
+from opsconsole.contracts.store import Extract, Head, Link, RunKey, StoreError
 from opsconsole.model.events import Stored
 from opsconsole.store.admitting import Standing
 from opsconsole.store.chain import BirthRow, Row
 from opsconsole.store.chain import link as hash_of
 from opsconsole.store.documents import Entry, facts_of
-from opsconsole.store.reading import COLUMNS, Texts, columns_of, grouped, row_of, stored_event, texts_for
+from opsconsole.store.reading import (
+    COLUMNS,
+    Texts,
+    columns_of,
+    extract_of,
+    grouped,
+    row_of,
+    stored_event,
+    texts_for,
+)
 
 PAGE = 500
 """Rows read at once: few enough that a long walk never keeps a writer waiting."""
@@ -32,13 +41,21 @@ SELECT seq, prev, hash, document FROM events WHERE run = :run AND seq > :after O
 """
 _ALL_LINKS = "SELECT seq, prev, hash, document FROM events WHERE seq > :after ORDER BY seq LIMIT :page"
 
+_EXTRACTS = """
+SELECT seq, run, kind, prev, hash, document FROM events
+ WHERE seq > ? AND kind IN ({kinds})
+   AND run IN (SELECT run FROM events WHERE kind = 'opened' AND checklist = ?)
+ ORDER BY seq LIMIT ?
+"""
+
 _TEXTS_OF_RUN = """
 SELECT evidence.seq, place, text FROM evidence JOIN events ON events.seq = evidence.seq
  WHERE events.run = ? AND events.seq > ?
 """
 
 _RUNS = "SELECT checklist, period FROM events WHERE kind = 'opened'"
-_LATEST_FIRST = " ORDER BY period_end DESC, checklist, period LIMIT :limit"
+_WITH_ACTIONS = " AND run IN (SELECT run FROM events WHERE kind = 'raised')"
+_LATEST_FIRST = " ORDER BY period_end DESC, checklist, period DESC LIMIT :limit"
 
 
 def birth_of(connection: sqlite3.Connection) -> BirthRow:
@@ -73,9 +90,10 @@ def standing_of(connection: sqlite3.Connection, run: str) -> Standing:
     return Standing(last, bool(opened), bool(closed))
 
 
-def runs_of(connection: sqlite3.Connection, checklist: str, limit: int) -> list[RunKey]:
+def runs_of(connection: sqlite3.Connection, checklist: str, limit: int, *, with_actions: bool) -> list[RunKey]:
     """Return the runs of a checklist, or of all where it is empty, latest end of period first."""
-    query = _RUNS + (" AND checklist = :checklist" if checklist else "") + _LATEST_FIRST
+    narrowed = (" AND checklist = :checklist" if checklist else "") + (_WITH_ACTIONS if with_actions else "")
+    query = _RUNS + narrowed + _LATEST_FIRST
     values = {"checklist": checklist, "limit": limit or -1}
     return [RunKey(*row) for row in connection.execute(query, values)]
 
@@ -92,6 +110,12 @@ def links_of(connection: sqlite3.Connection, run: str, after: int, *, evidence: 
         Link(seq, prev, own, document, texts_for(seq, document, texts) if evidence else ())
         for seq, prev, own, document in found
     ]
+
+
+def extracts_of(connection: sqlite3.Connection, checklist: str, kinds: Sequence[str], after: int) -> list[Extract]:
+    """Return one page of the events of some kinds of a checklist's runs."""
+    query = _EXTRACTS.format(kinds=", ".join("?" * len(kinds)))
+    return [extract_of(row) for row in connection.execute(query, (after, *kinds, checklist, PAGE))]
 
 
 def events_of(connection: sqlite3.Connection, run: str, after: int) -> list[Stored]:

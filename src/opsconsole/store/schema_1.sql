@@ -40,9 +40,11 @@ CREATE UNIQUE INDEX one_opening ON events (run) WHERE kind = 'opened';
 
 CREATE UNIQUE INDEX one_sign_off ON events (run) WHERE meaning = 'performed';
 
-CREATE INDEX latest_runs ON events (period_end DESC, checklist, period) WHERE kind = 'opened';
+CREATE INDEX latest_runs ON events (period_end DESC, checklist, period DESC) WHERE kind = 'opened';
 
-CREATE INDEX latest_runs_of_checklist ON events (checklist, period_end DESC, period) WHERE kind = 'opened';
+CREATE INDEX latest_runs_of_checklist ON events (checklist, period_end DESC, period DESC) WHERE kind = 'opened';
+
+CREATE INDEX runs_with_actions ON events (run) WHERE kind = 'raised';
 
 CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events BEGIN
   SELECT RAISE(ABORT, 'opsconsole: an event is never changed');
@@ -67,7 +69,7 @@ CREATE TRIGGER events_are_only_appended BEFORE INSERT ON events BEGIN
    WHERE NEW.kind <> 'opened' AND NOT EXISTS (SELECT 1 FROM events WHERE run = NEW.run AND kind = 'opened');
   SELECT RAISE(ABORT, 'opsconsole: a signed run is only amended')
    WHERE EXISTS (SELECT 1 FROM events WHERE run = NEW.run AND meaning = 'performed')
-     AND NOT (NEW.kind IN ('amended', 'pruned') OR (NEW.kind = 'signed' AND NEW.meaning IS NOT 'performed'));
+     AND NOT (NEW.kind IN ('amended', 'pruned', 'raised', 'handled') OR (NEW.kind = 'signed' AND NEW.meaning IS NOT 'performed'));
 END;
 
 CREATE TRIGGER evidence_is_never_changed BEFORE UPDATE ON evidence BEGIN

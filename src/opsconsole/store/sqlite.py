@@ -1,13 +1,13 @@
 """The record in one SQLite file: the store of a single host and account."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from opsconsole.contracts.store import Head, Health, Link, RunKey, Verified
+from opsconsole.contracts.store import Extract, Head, Health, Link, RunKey, Verified
 from opsconsole.model.events import Event, Stored
 from opsconsole.store import rows
 from opsconsole.store.admitting import refuse_mixture, refuse_unbound, refuse_unfit
@@ -115,6 +115,17 @@ class SqliteStore:
             page = len(found)
             after = found[-1].seq if found else after
 
+    def extracts(self, checklist: str, kinds: Collection[str], *, after: int = 0) -> Iterator[Extract]:
+        """Yield the events of some kinds of all runs of a checklist beyond seq `after`, in order."""
+        page = rows.PAGE
+        while page == rows.PAGE:
+            found = self._database.attempt(
+                partial(rows.extracts_of, checklist=checklist, kinds=tuple(kinds), after=after)
+            )
+            yield from found
+            page = len(found)
+            after = found[-1].seq if found else after
+
     def birth(self) -> bytes:
         """Return the exact bytes of the birth document."""
         return self._database.attempt(rows.birth_of).document
@@ -132,9 +143,10 @@ class SqliteStore:
         """Return the seq of a run's last event, 0 where it has none."""
         return self._database.attempt(partial(rows.standing_of, run=run)).last_seq
 
-    def runs(self, checklist: str = "", *, limit: int = 0) -> list[RunKey]:
+    def runs(self, checklist: str = "", *, limit: int = 0, with_actions: bool = False) -> list[RunKey]:
         """Return the runs there are, of one checklist if named: latest end of period first."""
-        return self._database.attempt(partial(rows.runs_of, checklist=checklist, limit=limit))
+        wanted = partial(rows.runs_of, checklist=checklist, limit=limit, with_actions=with_actions)
+        return self._database.attempt(wanted)
 
     def head(self) -> Head:
         """Return the end of the chain; seq 0 and the hash of the birth document for an empty store."""

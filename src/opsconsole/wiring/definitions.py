@@ -1,15 +1,18 @@
 """The checklists that the configuration names, and those that come with the program."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from opsconsole.config.checklists import LoadedChecklist, LoadedChecklists, load_checklists
+from opsconsole.config.qualifications import LoadedQualifications, load_qualifications
 from opsconsole.config.runbooks import load_runbook, runbook_path
 from opsconsole.config.settings import Config
 from opsconsole.config.words import guess
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.errors import OpsconsoleError
+from opsconsole.model.qualifications import Qualification
 from opsconsole.wiring.kinds import probe_kinds
 
 OFFERED = "host-daily"
@@ -18,8 +21,17 @@ OFFERED = "host-daily"
 
 def shipped_checklists() -> Path:
     """Return the directory of the checklists that come with the program."""
-    packaged = Path(__file__).parents[1] / "_shipped" / "checklists"
-    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "checklists"
+    return _shipped("checklists")
+
+
+def shipped_qualifications() -> Path:
+    """Return the directory of the qualifications that come with the program."""
+    return _shipped("qualifications")
+
+
+def _shipped(name: str) -> Path:
+    packaged = Path(__file__).parents[1] / "_shipped" / name
+    return packaged if packaged.is_dir() else Path(__file__).parents[3] / name
 
 
 class ChecklistError(OpsconsoleError):
@@ -33,6 +45,7 @@ class Definitions:
     """The checklists there are, and what is wrong with the others."""
 
     loaded: LoadedChecklists
+    qualified: LoadedQualifications = field(default_factory=LoadedQualifications)
     trusted: bool = True
     """Whether the files' permissions are looked at; those that come with the program are not."""
 
@@ -45,7 +58,13 @@ class Definitions:
     def problems(self) -> tuple[str, ...]:
         """Everything that is wrong, a line each."""
         found = (str(problem) for each in self.loaded.found for problem in (*each.problems, *each.warnings))
-        return (*map(str, self.loaded.problems), *found)
+        of_qualifications = (str(problem) for each in self.qualified.found for problem in each.problems)
+        return (*map(str, self.loaded.problems), *found, *map(str, self.qualified.problems), *of_qualifications)
+
+    @cached_property
+    def qualifications(self) -> dict[str, Qualification]:
+        """The usable ones by id, in their order."""
+        return {each.id: each.qualification for each in self.qualified.found if each.qualification is not None}
 
     def checklist(self, name: str) -> Checklist:
         """Return the checklist called `name`; raises ChecklistError with what is wrong or what there is."""
@@ -67,10 +86,21 @@ class Definitions:
         return load_runbook(runbook_path(found.path, name), check_trust=self.trusted).text
 
 
+def with_qualifications(definitions: Definitions, places: Iterable[Path]) -> Definitions:
+    """Return the same with the qualifications of `places`, which are read only where there are any."""
+    found = tuple(places)
+    if not found:
+        return definitions
+    loaded = load_qualifications(found, definitions.checklists, check_trust=definitions.trusted)
+    return replace(definitions, qualified=loaded)
+
+
 def definitions_of(config: Config) -> Definitions:
     """Return the checklists that the configuration names; with none named, the one that works on any host."""
     kinds = probe_kinds()
     if config.checklists:
-        return Definitions(load_checklists(config.checklists, kinds, sources=config.sources))
+        return with_qualifications(
+            Definitions(load_checklists(config.checklists, kinds, sources=config.sources)), config.qualifications
+        )
     offered = shipped_checklists() / f"{OFFERED}.toml"
     return Definitions(load_checklists([offered], kinds, check_trust=False), trusted=False)

@@ -1,8 +1,8 @@
 """The services of the demo: the same, on a PostgreSQL of its own and with records of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from opsconsole.config.checklists import load_checklists
 from opsconsole.contracts.probe import Source
 from opsconsole.demo.faults import Fault
 from opsconsole.demo.qbr import running_demo
+from opsconsole.engine.engine import Engine
 from opsconsole.engine.identity import current_actor
 from opsconsole.engine.measuring import MeasuringOptions
 from opsconsole.model.events import Via
@@ -17,7 +18,14 @@ from opsconsole.model.redaction import redacted
 from opsconsole.model.runs import RunState, fold
 from opsconsole.store.sqlite import SqliteStore
 from opsconsole.wiring.configuration import configured
-from opsconsole.wiring.definitions import OFFERED, Definitions, shipped_checklists
+from opsconsole.wiring.definitions import (
+    OFFERED,
+    Definitions,
+    shipped_checklists,
+    shipped_qualifications,
+    with_qualifications,
+)
+from opsconsole.wiring.demo_past import COLLEAGUE, lived_through
 from opsconsole.wiring.kinds import probe_kinds
 from opsconsole.wiring.secrets import known_secrets
 from opsconsole.wiring.services import Services, engine_of
@@ -30,6 +38,14 @@ DEMO_SKIPS = frozenset(
 )
 """What the demo counts as SKIPPED: its collectors are no units of the host."""
 
+
+MORNINGS = 8
+"""Mornings before today's that are in the record of a new demo: today is the ninth day of its qualification."""
+_ABOUT_PAST = (
+    f"the {MORNINGS} mornings before today were run by the demo itself when it was first opened: they show what a "
+    "qualification looks like, and are no evidence of anything"
+)
+_A_DAY_AND_A_HALF = timedelta(hours=36)
 
 _ABOUT_ENTRIES = (
     "there is no ConnectWise or NinjaOne here to read the two entries from: the numbers that agree are in the "
@@ -44,19 +60,42 @@ def _about_units() -> str:
 
 
 def demo_store(path: Path) -> SqliteStore:
-    """Open the records of one kind of morning; signed ones are set aside, so that there is one to sign."""
+    """Open the records of one kind of morning.
+
+    Records in which the visitor has signed, and those of another day, are set aside: there is one to sign.
+    """
     store = SqliteStore(path)
-    if not any(state is not None and state.signed for state in _latest_states(store)):
+    if not _is_done(store):
         return store
     store.close()
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    path.rename(path.with_name(f"{path.stem}-signed-{stamp}.db"))
+    path.rename(path.with_name(f"{path.stem}-until-{stamp}.db"))
     return SqliteStore(path)
 
 
+def _is_done(store: SqliteStore) -> bool:
+    states = [state for state in _latest_states(store) if state is not None]
+    visited = [each for each in states if each.opened.actor.login != COLLEAGUE.login]
+    if any(each.signed is not None for each in visited):
+        return True
+    latest = max((each.opened.at for each in states), default=None)
+    return latest is not None and datetime.now(UTC) - latest > _A_DAY_AND_A_HALF
+
+
+def _shown() -> list[Path]:
+    """Return the checklists that the demo shows: all of the QBR system, and the one of any host."""
+    return [*sorted(shipped_checklists().glob("qbr-*.toml")), shipped_checklists() / f"{OFFERED}.toml"]
+
+
 def _latest_states(store: SqliteStore) -> Iterator[RunState | None]:
-    for key in store.runs(limit=2):
+    for key in store.runs(limit=6):
         yield fold(store.events(key.id))
+
+
+def _with_clock(make: Callable[[], Engine], clock: Callable[[], datetime]) -> Engine:
+    engine = make()
+    engine.clock = clock
+    return engine
 
 
 @contextmanager
@@ -67,26 +106,23 @@ def demo_services(config: Path | None, state: Path | None, fault: Fault | None, 
     actor = current_actor(via)
     with running_demo(directory, now=datetime.now(UTC), fault=fault) as demo:
         notices = (*demo.notices, _about_units(), _ABOUT_ENTRIES)
-        definitions = Definitions(
-            load_checklists(
-                [shipped_checklists() / f"{name}.toml" for name in ("qbr-daily", OFFERED)],
-                probe_kinds(),
-                check_trust=False,
-            ),
-            trusted=False,
+        definitions = with_qualifications(
+            Definitions(load_checklists(_shown(), probe_kinds(), check_trust=False), trusted=False),
+            [shipped_qualifications() / "qbr-9day.toml"],
         )
         source = Source(kind="postgresql", dsn=demo.dsn)
         secrets = known_secrets(found)
         store = demo_store(directory / "records" / f"{fault or 'good'}.db")
+        options = MeasuringOptions(skip=DEMO_SKIPS, secrets=secrets)
+        make = partial(engine_of, store, {"inventory": source}, state=directory, options=options)
         try:
+            if fault is None and not store.runs(limit=1):
+                past = partial(make, COLLEAGUE, definitions=definitions)
+                lived_through(partial(_with_clock, past), definitions.checklist("qbr-daily"), MORNINGS)
+            if fault is None:
+                notices = (*notices, _ABOUT_PAST)
             yield Services(
-                engine=engine_of(
-                    store,
-                    {"inventory": source},
-                    actor,
-                    directory,
-                    MeasuringOptions(skip=DEMO_SKIPS, secrets=secrets),
-                ),
+                engine=make(actor, definitions=definitions),
                 definitions=definitions,
                 notices=notices,
                 problems=definitions.problems,

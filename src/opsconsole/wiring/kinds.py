@@ -7,7 +7,7 @@ from functools import cached_property
 from opsconsole.contracts.probe import ProbeKind
 from opsconsole.model.errors import OpsconsoleError
 
-BUILT_IN = ("command", "disk", "journal", "load", "memory", "sql", "timer", "unit")
+BUILT_IN = ("command", "disk", "history", "journal", "load", "memory", "sql", "timer", "unit")
 ENTRY_POINTS = "opsconsole.probes"
 """Where third parties name their kinds: `name = "package.module:KIND"`."""
 

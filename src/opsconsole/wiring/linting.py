@@ -6,7 +6,7 @@ from pathlib import Path
 from opsconsole.config.diagnostics import Diagnostic
 from opsconsole.config.linting import lint_paths
 from opsconsole.wiring.configuration import SOURCE_KINDS, loaded_config
-from opsconsole.wiring.definitions import shipped_checklists
+from opsconsole.wiring.definitions import shipped_checklists, shipped_qualifications
 from opsconsole.wiring.kinds import probe_kinds
 
 
@@ -19,6 +19,7 @@ def linted(paths: Sequence[Path], config: Path | None, state: Path | None) -> li
     if loaded.path is not None:
         found = lint_paths([loaded.path], probe_kinds(), SOURCE_KINDS)
     else:
-        found = lint_paths([shipped_checklists()], probe_kinds(), SOURCE_KINDS, check_trust=False)
+        shipped = [shipped_checklists(), shipped_qualifications()]
+        found = lint_paths(shipped, probe_kinds(), SOURCE_KINDS, check_trust=False)
     # What the environment says, and what depends on several layers, is in no file.
     return [*(each for each in (*loaded.problems, *loaded.warnings) if each not in found), *found]

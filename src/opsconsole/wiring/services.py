@@ -20,6 +20,7 @@ from opsconsole.engine.measuring import MeasuringOptions
 from opsconsole.engine.signing import Signing
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.events import Actor, Via
+from opsconsole.model.qualifications import Qualification
 from opsconsole.model.redaction import redacted
 from opsconsole.model.runs import RunState
 from opsconsole.model.tiers import Tier
@@ -34,6 +35,7 @@ from opsconsole.wiring.stores import open_store
 
 if TYPE_CHECKING:
     from opsconsole.contracts.exporter import Exporter
+    from opsconsole.engine.approving import Approving
     from opsconsole.engine.verifying import Verifying
 
 PATIENCE = {Via.CONSOLE: 5.0, Via.HEADLESS: 30.0, Via.COMMAND: 30.0}
@@ -83,6 +85,11 @@ class Services:
     def actor(self) -> Actor:
         """Who works here."""
         return self.engine.actor
+
+    @property
+    def qualifications(self) -> Mapping[str, Qualification]:
+        """The usable qualifications by id, in their order."""
+        return self.definitions.qualifications
 
     def checklist(self, name: str) -> Checklist:
         """Return the checklist called `name`; raises ChecklistError."""
@@ -153,6 +160,12 @@ class Services:
             accepted=outside.accepted if outside is not None else lambda _: "",
         )
 
+    def approving(self) -> "Approving":
+        """Return what decides on qualifications, over records that are verified for it."""
+        from opsconsole.engine.approving import Approving
+
+        return Approving(self.engine, self.checklists, self.verifying, self.redact)
+
 
 def _exporter(form: str) -> "Exporter":
     module, name = EXPORTERS[form]
@@ -166,6 +179,7 @@ def engine_of(
     actor: Actor,
     state: Path,
     options: MeasuringOptions,
+    definitions: Definitions,
 ) -> Engine:
     """Return an engine over a store and sources."""
     return Engine(
@@ -176,6 +190,8 @@ def engine_of(
         state,
         options=options,
         spill_directories=_spill_directories(),
+        checklists=definitions.checklists,
+        qualifications=definitions.qualifications,
     )
 
 
@@ -195,7 +211,7 @@ def services(config: Path | None, state: Path | None, via: Via) -> Iterator[Serv
     options = MeasuringOptions(concurrency=found.run.concurrency, secrets=secrets)
     store = open_store(found.store, lock_timeout=PATIENCE[via])
     try:
-        engine = engine_of(store, found.sources, current_actor(via), found.state, options)
+        engine = engine_of(store, found.sources, current_actor(via), found.state, options, definitions)
         outside = outside_of(found, store, engine.actor)
         alarms = outside.alarms()
         try:
