@@ -135,6 +135,61 @@ def test_a_signature_is_all_there(exporter: Exporter) -> None:
         assert statement.head_hash in document
 
 
+@readable
+def test_a_missed_run_says_so_first(exporter: Exporter) -> None:
+    """Nobody takes a day on which nothing was seen for one on which nothing was wrong, and it says why."""
+    document = " ".join(exporter.render(STATES["missed"]().report()).split())
+    start = document[:700].replace("**", "").lower()
+    assert "missed" in start.split("opened")[0]
+    assert "it was over on 2026-11-22 02:00:00 cst, and nobody had opened it: nothing was measured" in start
+    assert "explained by morning operator (morning), 2026-11-23 08:30:00 cst (utc-06:00)" in start
+    assert "The site had no power" in document
+    assert "reset of qbr-9day documented" in document
+    assert "exclusion from qbr-9day asked for" in document
+    assert "PENDING" not in document
+    assert "The database answers" not in document
+
+
+@readable
+def test_what_was_decided_is_all_there(exporter: Exporter) -> None:
+    """Of a refusal and an approval: each day with its signer, resets, failures since, next phase, and reason."""
+    report = STATES["approved"]().report()
+    document = " ".join(exporter.render(report).split())
+    assert "ooks back over" in document
+    assert "Friday 2026-11-13 to Saturday 2026-11-21, the days of the qualification" in document
+    for each in report.state.signatures[1:]:
+        approval = each.body.statement.approval
+        assert approval is not None
+        assert all(f"{day.date}" in document and day.signer in document for day in approval.days)
+        for text in (approval.reason, approval.phase, approval.qualification_hash, *approval.failed_since):
+            assert text in document
+    for text in ("qbr-9day is refused", "qbr-9day is approved", "no, for Phase 5", "yes, for Phase 5", "excluded"):
+        assert text in document
+
+
+@readable
+def test_action_items_are_all_there(exporter: Exporter) -> None:
+    """What was found to be done is never lost: text, owner, date, state, and each step with who took it."""
+    report = STATES["actions"]().report()
+    document = " ".join(exporter.render(report).replace("\\\n>", "").split())
+    assert [each for each in ("#1", "#2", "#3", "#4") if each not in document] == []
+    assert "open, late" in document
+    for action in report.state.actions.values():
+        words = (action.raised.text, action.owner, str(action.due or ""), str(action.state))
+        steps = [each.body.text.replace("\n", " ") for each in action.steps]
+        assert [each for each in (*words, *steps) if each not in document] == []
+
+
+@readable
+def test_what_it_was_compared_with_is_there(exporter: Exporter) -> None:
+    """Whoever reads a judgement by the past sees that past: how many readings, which run, or why there is none."""
+    document = " ".join(exporter.render(STATES["compared"]().report()).replace("|", "").split())
+    assert "baseline 8 s, of 14 readings" in document
+    assert "a baseline needs 5 earlier readings, and there are 2" in document
+    assert "last_week 1,200, in qbr-often@2026-11-14T1200Z" in document
+    assert "previous 41, in qbr-often@2026-11-21T0600Z" in document
+
+
 @every_format
 def test_removed_evidence_is_not_missed_silently(exporter: Exporter) -> None:
     """Evidence that was removed because of its age leaves its hash, and a word that it is gone, in every format."""

@@ -160,6 +160,26 @@ def test_a_past_day_is_not_measured_afterwards(site: Installation) -> None:
         assert (absurd.code, "there are no runs of" in absurd.err) == (2, True)
 
 
+def test_a_run_that_nobody_signs_ends_with_its_period(site: Installation) -> None:
+    """An interval that was measured stays what it came to, and one that was only opened is not made up for."""
+    site.then("often", ago(3))
+    site.then("often", ago(2), measured=False)
+    whole, bare = f"often@{ago(3)}T1200Z", f"often@{ago(2)}T1200Z"
+    listed = json.loads(site.run("list", "--json", "--at", f"{ago(2)}T12:16Z").out)["checklists"]
+    gaps = {each["run"]: each["unsigned"] for row in listed for each in row["gaps"]}
+    assert whole not in gaps
+    assert gaps[bare] is True
+    site.write("often", OFTEN.replace("100000", "99999"))
+    before = site.run("export", whole, "--format", "json").out
+    again = site.run("run", whole, "--headless")
+    assert again.code == 0
+    assert "nobody signs it: nothing is measured any more" in again.err
+    assert json.loads(site.run("export", whole, "--format", "json").out)["items"] == json.loads(before)["items"]
+    late = site.run("run", bare, "--headless")
+    assert late.code == 3
+    assert "PENDING  Load: not measured yet" in late.out
+
+
 @pytest.mark.parametrize(
     ("text", "at"),
     [

@@ -146,13 +146,14 @@ class Ledger:
         tier: Tier = Tier.ATTRIBUTED,
         amendment: Amendment | None = None,
         approval: Approval | None = None,
+        said: dt.datetime | None = None,
     ) -> Stored:
-        """Sign a run as it is; a signature with a key names its login as the principal."""
+        """Sign a run as it is, at the instant that is `said`; a key's owner is called after the login."""
         statement = statement_of(
             self.states[run],
             actor,
             store_id=self.store_id,
-            signed_at=at,
+            signed_at=said or at,
             meaning=meaning,
             amendment=amendment,
             approval=approval,

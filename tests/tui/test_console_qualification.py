@@ -73,7 +73,7 @@ def approval_in(monitored: Monitored) -> Approval | None:
 
 
 async def test_days_resets_and_what_is_missing(make: Make) -> None:
-    """Each day has its state in a word, its number, its date, and who signed it how; what is missing stands first."""
+    """Each day has its state in a word, number, date, and who signed it how; what is missing stands first."""
     async with driving(await make().past(MIXED), size=(160, 40)) as driver:
         await at_qualification(driver, "day 2 of 3, 1 passed · verified")
         await driver.reads(
@@ -137,8 +137,11 @@ async def test_record_that_does_not_hold(make: Make) -> None:
     async with driving(monitored, size=(220, 40)) as driver:
         await at_qualification(driver)
         await driver.reads(
-            "DO NOT HOLD", "[?] BROKEN - Fri 2026-11-20", "DOES NOT HOLD", "its record does not hold"
+            "1 record DOES NOT HOLD", "reset of 2026-11-20 has no documented reason: its record does not hold"
         )
+        await driver.go("attempt:1")
+        await driver.press("enter")
+        await driver.reads("[?] BROKEN - Fri 2026-11-20", "attributed, DOES NOT HOLD")
         assert "reached" not in driver.lines[0]
 
 
@@ -395,7 +398,7 @@ async def test_nobody_decides_on_their_own_work(make: Make) -> None:
 
 
 async def test_own_work_that_is_allowed_is_said(make: Make) -> None:
-    """Where the rules let somebody decide on their own work, that is shown before, and is part of what is signed."""
+    """Where the rules let people decide on their own work, that is shown before, and is part of what is signed."""
     rules = msgspec.structs.replace(THREE_DAYS, approval=ApprovalPolicy(own_work=True))
     monitored = await make(qualifications=(rules,)).reached()
     async with driving(monitored, size=(110, 45)) as driver:

@@ -14,7 +14,6 @@ from opsconsole.model.calendar import (
     Times,
     business_date,
     dates_of,
-    due_after,
     due_date,
     following,
     instant,
@@ -22,7 +21,6 @@ from opsconsole.model.calendar import (
     period_at,
     period_named,
     period_of,
-    periods_before,
     periods_since,
     previous,
     slots_of,
@@ -33,6 +31,7 @@ from opsconsole.model.calendar import (
 )
 from opsconsole.model.checklists import Cadence, Checklist, Covers, Due, LooksBack, Schedule
 from opsconsole.model.duedays import due_days
+from opsconsole.model.dueperiods import due_after, periods_before
 from opsconsole.model.holidays import CalendarError
 from opsconsole.model.values import Duration
 

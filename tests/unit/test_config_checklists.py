@@ -1,5 +1,6 @@
 """Loading checklists: what arrives in the model, what is warned of, and directories of them."""
 
+import datetime as dt
 import subprocess
 import sys
 from decimal import Decimal
@@ -11,7 +12,7 @@ from opsconsole.config.checklists import LoadedChecklist, load_checklist, load_c
 from opsconsole.config.items import DESCRIPTIVE, json_safe
 from opsconsole.config.runbooks import load_runbook, runbook_path
 from opsconsole.contracts.probe import ProbeKind
-from opsconsole.model.checklists import Cadence, Checklist, Covers, Required, RetryOn
+from opsconsole.model.checklists import Baseline, Cadence, Checklist, Covers, LooksBack, Required, RetryOn
 from opsconsole.model.conditions import parse_condition
 from opsconsole.model.encoding import canonical, decoded, definition_hash
 from opsconsole.model.errors import OpsconsoleError
@@ -53,6 +54,9 @@ def test_the_checklist_arrives(everything: Checklist) -> None:
     assert everything.id == "everything"
     assert everything.cadence is Cadence.WEEKLY
     assert everything.due.grace == Duration.parse("90 min")
+    assert (everything.due.holidays, everything.due.closed) == ("US-TX", (dt.date(2026, 12, 28),))
+    assert everything.looks_back is LooksBack.SAME
+    assert everything.needs_signature
     assert everything.schedule is not None
     assert everything.schedule.covers is Covers.PREVIOUS_DAY
     assert [section.title for section in everything.sections] == ["First", "Second"]
@@ -77,6 +81,7 @@ def test_an_item_arrives(everything: Checklist) -> None:
 def test_options_are_kept_as_json_can_hold_them(everything: Checklist) -> None:
     """Numbers and dates of options are the same when read back from a record: no edit shows that was none."""
     web = next(item for item in everything.items if item.id == "web")
+    assert (web.baseline, web.on_no_history) == (Baseline(30, 10), Outcome.SKIPPED)
     assert web.options["weight"] == "1.50"
     assert web.options["extra"] == {"when": "2026-11-21", "list": ["1.5", {"deep": True}]}
     assert json_safe(Decimal("0.10")) == "0.10"

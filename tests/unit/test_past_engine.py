@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from opsconsole.config.checklists import load_checklist
 from opsconsole.contracts.probe import ProbeError
 from opsconsole.contracts.store import RunKey, StoreError, StoreUnavailable
 from opsconsole.engine.past import KEPT, StoreHistory, span_of
@@ -24,6 +25,7 @@ from opsconsole.model.rejudging import judgement_fault
 from opsconsole.model.runs import ItemState, fold
 from opsconsole.model.values import Duration, Number, Unit, number
 from opsconsole.store.sqlite import SqliteStore
+from opsconsole.wiring.kinds import probe_kinds
 from support.days import FIRST, WHERE, Days, checklist, item, percent, several_days
 
 DOWN = ProbeError("source-down", "no answer")
@@ -530,3 +532,27 @@ def test_a_list_by_itself(tmp_path: Path) -> None:
         empty = Checklist(id="once", title="Once", cadence=Cadence.ONCE)
         times: Any = None
         assert list(history.near(empty, "room", FIRST, times)) == []
+
+
+@pytest.mark.parametrize(
+    ("meant", "problem"),
+    [
+        ("warn", ""),
+        ("fail", ""),
+        ("error", ""),
+        ("skipped", ""),
+        ("pass", "on_no_history"),
+        ("blocked", "on_no_history"),
+    ],
+)
+def test_a_pass_without_history_is_refused(tmp_path: Path, meant: str, problem: str) -> None:
+    """No checklist can say that too little history is a pass: `lint` refuses it, and it is not run."""
+    path = tmp_path / "morning.toml"
+    path.write_text(
+        'title = "Morning"\n[[section]]\ntitle = "All"\n[[section.item]]\nid = "room"\ntitle = "Room"\n'
+        f'probe = "disk"\nrequire = ["used < baseline * 1.5"]\non_no_history = "{meant}"\n',
+        encoding="utf-8",
+    )
+    loaded = load_checklist(path, probe_kinds(), check_trust=False)
+    assert (loaded.checklist is None) is bool(problem)
+    assert problem in "\n".join(map(str, loaded.problems))

@@ -10,7 +10,7 @@ import pytest
 from opsconsole.model.approving import ReviewFact, blockers, decider_objection
 from opsconsole.model.counting import Phase, QualificationState
 from opsconsole.model.encoding import definition_hash
-from opsconsole.model.events import Actor, AmendmentKind, Meaning, Redefined, Skipped, Waived
+from opsconsole.model.events import Actor, AmendmentKind, Meaning, Redefined, Skipped, Ticked, Waived
 from opsconsole.model.foureyes import Signatory
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.qualifications import (
@@ -22,7 +22,7 @@ from opsconsole.model.qualifications import (
 )
 from opsconsole.model.tiers import Tier
 from opsconsole.model.values import Duration
-from support.qualified import ANN, BEN, DAYS, EVA, RULES, Ledger, edited, hour, qualifying, run_of
+from support.qualified import ANN, BEN, DAYS, EVA, REVIEW, RULES, Ledger, edited, hour, qualifying, run_of
 
 MON = dt.date(2026, 11, 16)
 LATER = hour(MON, 24 * 8)
@@ -114,6 +114,18 @@ def _signed(at: float) -> Callable[[Ledger], None]:
     return done
 
 
+def _dated_back(ledger: Ledger) -> None:
+    run = ledger.open(day(1), hour(day(1), 8))
+    ledger.see(run, hour(day(1), 8))
+    ledger.sign(run, hour(day(1), 80), said=hour(day(1), 9))
+
+
+def _dated_ahead(ledger: Ledger) -> None:
+    run = ledger.open(day(1), hour(day(1), 8))
+    ledger.see(run, hour(day(1), 8))
+    ledger.sign(run, hour(day(1), 9), said=hour(day(1), 80))
+
+
 def _seen_late(ledger: Ledger) -> None:
     run = ledger.open(day(1), hour(day(1), 8))
     ledger.see(run, hour(day(1), 27))
@@ -193,6 +205,8 @@ ONE_DAY: list[tuple[str, Callable[[Ledger], None], dict[str, Any], list[str], st
     ("signed too late", _signed(50), {}, ["P1 R", "P1"], "it was signed too late"),
     ("signed late, held", _signed(80), {"unsigned": Effect.HOLD}, ["P1 H P2"], "it was signed too late"),
     ("signed late, counted", _signed(80), {"unsigned": Effect.COUNT}, ["P1 P2 P3"], "it was signed too late"),
+    ("dated back", _dated_back, {}, ["P1 R", "P1"], "it was signed too late, at 2026-11-20 14:00Z"),
+    ("dated ahead", _dated_ahead, {}, ["P1 R", "P1"], "it was signed too late, at 2026-11-20 14:00Z"),
     ("longer to sign", _signed(80), {"sign_within": Duration.parse("4 d")}, ["P1 P2 P3"], ""),
     ("seen late", _seen_late, {}, ["P1 R", "P1"], "part of it was seen only after its day"),
     ("seen late never counts", _seen_late, {"missed": Effect.COUNT}, ["P1 H P2"], "part of it was seen"),
@@ -359,6 +373,29 @@ def test_a_record_that_cannot_be_read_is_a_day_that_does_not_hold() -> None:
     state = told(ledger, hour(day(2), 12))
     assert grid(state) == ["P1 R", "P1"]
     assert "was changed after it was stored" in state.resets[0].cause
+
+
+def test_a_clock_that_was_set_back_does_not_show_what_had_not_happened() -> None:
+    """Of a moment in the past nothing is told that stands behind an event of a later date, whatever its own date."""
+    ledger = Ledger()
+    run = ledger.open(day(0), hour(day(0), 8))
+    body = Redefined(definition=edited(2), definition_hash=definition_hash(edited(2)))
+    ledger.add(run, body, hour(day(0), 20))
+    ledger.see(run, hour(day(0), 9))
+    ledger.sign(run, hour(day(0), 9.5))
+    now = hour(day(0), 21)
+    assert grid(qualifying(ledger, now).state("qbr", hour(day(0), 10))) == ["W1"]
+    assert grid(qualifying(ledger, now).state("qbr", now)) == ["P1"]
+
+
+def test_what_stands_before_a_signature_was_there_before_it() -> None:
+    """A reading that a wrong clock dates later is part of what was signed, also for whoever looks at that morning."""
+    ledger = Ledger()
+    run = ledger.open(day(0), hour(day(0), 8))
+    ledger.see(run, hour(day(0), 40), Outcome.FAIL)
+    ledger.sign(run, hour(day(0), 9))
+    (reset,) = qualifying(ledger, hour(day(2), 1)).state("qbr", hour(day(0), 10)).resets
+    assert reset.cause == "it failed: Collectors"
 
 
 def test_what_decides_is_hashed_and_titles_are_not() -> None:
@@ -532,6 +569,25 @@ def test_an_approval_in_a_broken_record_does_not_stand_and_a_refusal_does() -> N
     ledger.day(day(3))
     state = told(ledger, hour(day(3), 15), faults={run_of(day(2)): "it was forged"})
     assert grid(state)[-1] == "P1"
+
+
+def test_a_decision_in_a_final_review_that_does_not_hold() -> None:
+    """The days may all hold: of a forged review the approval falls with it, and the refusal does not."""
+    rules = ruled(review=REVIEW.id)
+    for meaning, phase in ((Meaning.APPROVED, Phase.REACHED), (Meaning.REFUSED, Phase.REFUSED)):
+        ledger = passing(0, 1, 2)
+        run = ledger.open(day(2), hour(day(2), 12), REVIEW)
+        ledger.add(run, Ticked("audit"), hour(day(2), 12))
+        ledger.sign(run, hour(day(2), 13))
+        found = qualifying(ledger, hour(day(2), 14), rules)
+        assert found.review_run(rules, found.state("qbr").current) == run
+        approval = found.approval(found.state("qbr"), complete=True, ready=meaning is Meaning.APPROVED)
+        ledger.sign(run, hour(day(2), 14), meaning, EVA, approval=approval)
+        broken = told(ledger, hour(day(2), 15), rules, faults={run: "it was forged"})
+        assert told(ledger, hour(day(2), 15), rules).current.decision is not None
+        assert broken.phase is phase
+        void = [f"the record of {run} does not hold: it was forged"] if meaning is Meaning.APPROVED else []
+        assert [each.void for each in broken.overturned] == void
 
 
 # --- approval ---------------------------------------------------------------------------------------

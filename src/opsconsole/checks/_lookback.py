@@ -160,7 +160,8 @@ def _due(
     until = stretch.until
     if stretch.since is None or stretch.begins_at is not None:
         until = context.times.business_date
-    found = [each for each in history.due(asked.checklist, since, until) if each.key != context.times.period.key]
+    own = context.times.period.key if asked.checklist == context.checklist else ""
+    found = [each for each in history.due(asked.checklist, since, until) if each.key != own]
     if stretch.begins_at is None and stretch.since is not None:
         return [each for each in found if each.end <= until]
     return [each for each in found if _is_over(each, context) and stretch.holds(each)]

@@ -10,7 +10,6 @@ import typer
 
 from opsconsole.cli.common import emit, narrate, opened_services, options_of
 from opsconsole.cli.exits import Exit
-from opsconsole.model.checklists import Cadence
 from opsconsole.model.events import Via
 
 if TYPE_CHECKING:
@@ -80,6 +79,7 @@ def report(
     with opened_services(options, Via.COMMAND) as parts:
         from opsconsole.engine.reporting import Reporting
         from opsconsole.export.report_words import blocks_of, title_of
+        from opsconsole.model.checklists import Cadence
 
         reporting = Reporting(parts.engine, parts.checklists, parts.verifying() if verify else None)
         found = reporting.report(Cadence(kind.value), at, system=system, checklist=checklist)

@@ -142,7 +142,8 @@ class Engine:
         session = await self._resumed(key.id, stored)
         current = definition_hash(checklist)
         state = session.state
-        if state.signed is None and not state.missed and state.definition_hash != current:
+        settled = state.signed is not None or state.missed or state.lapsed(self.clock())
+        if not settled and state.definition_hash != current:
             await session.record(Redefined(definition=checklist, definition_hash=current))
         return session
 
@@ -213,7 +214,7 @@ class Engine:
         Where another process on this host is measuring the same run, `waiting` is called, and its pass is waited
         for and taken over instead of measuring everything twice; what it left out is measured. One that takes
         longer than a pass can is no longer waited for, which `given_up` tells. A signed run is never measured, and
-        one that is signed meanwhile no more.
+        one that is signed meanwhile no more; nor is one that nobody opened or signs, once its period is over.
         """
         if session.state.signed is not None or session.state.missed or session.state.lapsed(self.clock()):
             return False

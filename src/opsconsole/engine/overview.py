@@ -16,16 +16,15 @@ from opsconsole.model.calendar import (
     Period,
     Standing,
     Times,
-    due_after,
     is_due,
     period_at,
     period_of,
-    periods_before,
     standing,
     times_of,
     zone,
 )
 from opsconsole.model.checklists import Cadence, Checklist
+from opsconsole.model.dueperiods import due_after, periods_before
 from opsconsole.model.events import Meaning
 from opsconsole.model.outcomes import UNMEASURED, Outcome, Result
 from opsconsole.model.qualifications import DayOfMonitoring
@@ -312,10 +311,7 @@ def all_actions(engine: Engine, checklist: str = "", at: dt.datetime | None = No
     """Return every action item there has been, open or not, in the same order."""
     found: list[Action] = []
     for key in engine.store.runs(checklist, with_actions=True):
-        if at is None:
-            state = engine.history.state(key.id)
-        else:
-            state = fold_until(engine.store.events(key.id), at)
+        state = engine.history.state(key.id) if at is None else fold_until(engine.store.events(key.id), at)
         found += state.actions.values() if state is not None else ()
     return tuple(sorted(found, key=lambda each: (each.due or dt.date.max, each.at)))
 

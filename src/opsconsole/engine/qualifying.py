@@ -4,20 +4,19 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from opsconsole.contracts.store import RunKey, StoreError, StoreUnavailable
+from opsconsole.engine.decisions import decisions_in
 from opsconsole.engine.entering import ActionRefused
 from opsconsole.engine.outlines import Outline, Outlines, Readable
 from opsconsole.model.approving import ReviewFact, blockers
 from opsconsole.model.calendar import instant, period_at, period_of, time_of_day, times_of
 from opsconsole.model.checklists import Cadence, Checklist
 from opsconsole.model.counted_dates import counted_dates
-from opsconsole.model.counting import Attempt, DayState, Decision, Ground, QualificationState, qualified
-from opsconsole.model.events import DECIDING, Approval, ApprovedDay, Meaning
-from opsconsole.model.foureyes import signatory_of
+from opsconsole.model.counting import Attempt, DayState, Decision, QualificationState, qualified
+from opsconsole.model.events import Approval, ApprovedDay
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.qualifications import (
     DayFact,
@@ -28,7 +27,7 @@ from opsconsole.model.qualifications import (
     qualification_hash,
     signing_time,
 )
-from opsconsole.model.runs import FoldError, RunState, SignOff, fold
+from opsconsole.model.runs import FoldError, RunState, fold
 from opsconsole.model.verification import CheckedRun, Weight
 
 if TYPE_CHECKING:
@@ -215,8 +214,13 @@ class Qualifying:
         )
 
     def runs_of(self, state: QualificationState) -> tuple[str, ...]:
-        """Return the runs that the last count and its review rest on, those that exist."""
-        days = [each.fact.run for each in state.current.days if each.fact.opened]
+        """Return the runs that the last count and its review rest on, those that exist.
+
+        Days after the last one have their part in it until somebody has decided.
+        """
+        attempt = state.current
+        counted = attempt.days if attempt.decision is None else attempt.evidence
+        days = [each.fact.run for each in counted if each.fact.opened]
         if state.definition.review and state.current.reached is not None:
             review = self.review_run(state.definition, state.current)
             days += [review] if self._engine.store.last_seq(review) else []
@@ -278,12 +282,9 @@ class Qualifying:
         """Return every decision on a qualification, in order; it stands in a final review, or in a day's record."""
         places = dict.fromkeys(filter(None, (definition.checklist, definition.review)))
         runs = [each.state for name in places for each in self._read(name, until).runs.values()]
-        found = [
-            _decision(state, signature, checked.faults.get(state.run, ""))
-            for state in runs
-            for signature in state.signatures
-            if _is_about(signature, definition.id)
-        ]
+        found = (
+            each for state in runs for each in decisions_in(state, definition.id, checked.faults.get(state.run, ""))
+        )
         return sorted(found, key=lambda each: each.seq)
 
     # --- verification ------------------------------------------------------------------------------
@@ -371,36 +372,3 @@ def _is_daily(outline: Outline) -> bool:
     """Return whether a run is of one day: its checklist may have had another cadence once."""
     period = outline.state.times.period
     return period.key == period.start.isoformat()
-
-
-def _is_about(signature: SignOff, qualification: str) -> bool:
-    statement = signature.body.statement
-    approval = statement.approval
-    return statement.meaning in DECIDING and approval is not None and approval.qualification == qualification
-
-
-def _decision(state: RunState, signature: SignOff, fault: str) -> Decision:
-    statement = signature.body.statement
-    approval = statement.approval
-    if approval is None:
-        raise ValueError(f"{state.run}: a decision tells of no qualification")
-    at = signing_time(signature)
-    before = (each for each in state.signatures if each.seq < signature.seq)
-    return Decision(
-        approved=statement.meaning is Meaning.APPROVED,
-        ready=approval.ready,
-        by=statement.signer,
-        at=at,
-        date=at.astimezone(ZoneInfo(state.times.timezone)).date(),
-        last=approval.last,
-        run=state.run,
-        seq=signature.seq,
-        reason=approval.reason,
-        grounds=tuple(Ground(each.run, each.hash, each.state) for each in approval.days),
-        rules=approval.qualification_hash,
-        complete=approval.complete,
-        tier=signature.body.signature.tier,
-        fault=fault,
-        signatory=signatory_of(signature),
-        beside=tuple(signatory_of(each) for each in before if each.body.statement.meaning not in DECIDING),
-    )

@@ -111,9 +111,7 @@ class RunSession:
             missed = f"{self.state.run} was missed: nothing is measured any more; a note can say why, and be signed"
             return (missed, *self._recorder.notices)
         if self.state.signed is None and self.state.lapsed(self.clock()):
-            lapsed = (
-                f"{self.state.run} was over on {times.period.end} and needs no signature: nothing changes any more"
-            )
+            lapsed = f"{self.state.run} is over, and nobody signs it: nothing is measured any more"
             return (lapsed, *self._recorder.notices)
         if self.state.signed is None and times.over(self.clock()):
             over = f"{self.state.run} was over on {times.period.end}: what is measured now is how things are now"
@@ -220,7 +218,7 @@ class RunSession:
         if self.state.lapsed(self.clock()):
             raise ActionRefused(
                 f"{self.state.run} is over: what nobody saw then cannot be filled in now",
-                f"`opsconsole sign {self.state.run}` signs it as it is, with what a note on the run says",
+                "a note on the run can say why",
             )
         state = self.state.items.get(item)
         if state is None:

@@ -17,7 +17,7 @@ def _parts(block: Block, *, ascii_only: bool) -> Iterator[str]:
     match block:
         case Heading(level=level, text=text):
             yield md.heading(level, text)
-        case Paragraph(text=text, strong=True):
+        case Paragraph(text=text, strong=True) if text.strip():
             yield f"**{md.inline(' '.join(text.split()))}**"
         case Paragraph(text=text):
             yield md.line(" ".join(text.split()))

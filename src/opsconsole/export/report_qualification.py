@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from opsconsole.export.facts import moment
-from opsconsole.export.report_blocks import Block, Bullets, Chart, Heading, Paragraph, subject_words, table, told
+from opsconsole.export.report_blocks import Block, Bullets, Chart, Heading, Paragraph, table, told
 from opsconsole.export.report_number_words import accuracy_blocks, series_blocks, trend_words
 from opsconsole.export.report_people_words import (
     action_blocks,
@@ -149,7 +149,7 @@ def _performance(report: QualificationReport) -> Iterator[Block]:
     head = ("Of", "Measure", "Runs", "Average", "Median", "Maximum", "Trend", "Item")
     yield table(head, rows, "No table with named rows was read.")
     for each in [one for one in series if one.bounds][:CHARTED]:
-        yield Chart(f"{each.title}: {subject_words(each)}", each)
+        yield Chart(each.title, each)
 
 
 def _review(report: QualificationReport, where: ZoneInfo) -> Iterator[Block]:

@@ -25,8 +25,6 @@ FIRST_DATE, LAST_DATE = dt.date(1970, 1, 1), dt.date(2999, 12, 31)
 _QUARTER_MONTHS = 3
 _SATURDAY = 5
 _DAY = dt.timedelta(days=1)
-_FAR = 400
-"""Periods in which the next due one is looked for: more than a year of days."""
 
 
 class Period(msgspec.Struct, frozen=True, order=True):
@@ -208,7 +206,7 @@ def periods_since(checklist: Checklist, first: dt.date, now: dt.datetime, where:
     if cadence is Cadence.INTERVAL:
         present = business_date(checklist, now, where)
         for step in range((present - first).days + 1):
-            slots = _due_slots(first + step * _DAY, due, where)
+            slots = due_slots(first + step * _DAY, due, where)
             yield from (each for each in slots if slot_begins(each) <= now)
         return
     last = period_at(checklist, now, where)
@@ -219,43 +217,7 @@ def periods_since(checklist: Checklist, first: dt.date, now: dt.datetime, where:
         period = following(period, cadence)
 
 
-def periods_before(checklist: Checklist, period: Period, first: dt.date, where: ZoneInfo) -> Iterator[Period]:
-    """Yield the due periods before `period`, the latest first, back to the one that `first` lies in.
-
-    As lazily as they are asked for: a list that runs every five minutes has 100,000 of them a year.
-    """
-    cadence = checklist.cadence
-    if cadence is Cadence.ONCE:
-        return
-    if cadence is Cadence.INTERVAL:
-        for step in range((period.start - first).days + 1):
-            slots = _due_slots(period.start - step * _DAY, checklist.due, where)
-            yield from (each for each in reversed(slots) if each.key < period.key)
-        return
-    earliest = period_of(first, cadence)
-    while period.start > earliest.start:
-        period = previous(period, cadence)
-        if is_due(checklist, period, where):
-            yield period
-
-
-def due_after(checklist: Checklist, period: Period, where: ZoneInfo) -> Period | None:
-    """Return the next due period, None where there will be none; after `once` nothing comes."""
-    cadence = checklist.cadence
-    if cadence is Cadence.ONCE:
-        return None
-    if cadence is Cadence.INTERVAL:
-        dates = (period.start + step * _DAY for step in range(_FAR))
-        slots = (slot for date in dates for slot in _due_slots(date, checklist.due, where))
-        return next((slot for slot in slots if slot.key > period.key), None)
-    for _ in range(_FAR):
-        period = following(period, cadence)
-        if is_due(checklist, period, where):
-            return period
-    return None
-
-
-def _due_slots(date: dt.date, due: Due, where: ZoneInfo) -> list[Period]:
+def due_slots(date: dt.date, due: Due, where: ZoneInfo) -> list[Period]:
     """Return the intervals of a date, none where it is no due day."""
     if due.every is None or due_date(Period(date, date, ""), due, Cadence.INTERVAL) is None:
         return []

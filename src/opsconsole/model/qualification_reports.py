@@ -141,7 +141,7 @@ class QualificationReport(msgspec.Struct, frozen=True, kw_only=True):
     """The fields of the final review, as written."""
     decisions: tuple[DecisionLine, ...]
     blockers: tuple[str, ...]
-    """What stands against an approval now."""
+    """What stands against an approval now; nothing once it was decided on."""
     amendments: tuple[AmendmentLine, ...]
     written: tuple[Written, ...]
     provenance: Provenance

@@ -16,6 +16,8 @@ from opsconsole.model.reports import INTACT, Provenance
 from opsconsole.model.runs import RunState
 from opsconsole.model.tiers import Tier
 
+DECIDED = frozenset({Phase.APPROVED, Phase.REFUSED})
+
 
 class Monitored(msgspec.Struct, frozen=True, kw_only=True):
     """What the record tells for the report of a qualification."""
@@ -43,7 +45,8 @@ def summary_of(found: Monitored) -> tuple[str, ...]:
         days += f", from {attempt.first} to {attempt.reached or attempt.counted[-1].fact.date}"
     resets = f"{counted(len(state.resets), 'reset')}"
     if state.resets:
-        resets += f", {len(state.unexplained)} of them without a documented reason"
+        lacking = len(state.unexplained)
+        resets += f", {lacking or 'none'} of them without a documented reason"
     return (
         _verdict(state),
         f"Days: {days}; {resets}.",
@@ -57,7 +60,7 @@ def summary_of(found: Monitored) -> tuple[str, ...]:
 
 def _needs(found: Monitored) -> str:
     """Return what stands against an approval; resets that wait for a reason are counted."""
-    if found.state.phase in {Phase.APPROVED, Phase.REFUSED}:
+    if found.state.phase in DECIDED:
         return "Needed: nothing."
     unexplained = {each.date for each in found.state.unexplained}
     rest = [

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 
 from opsconsole.model.actions import Action
-from opsconsole.model.counting import Attempt, Day, DayState, Decision, Phase, QualificationState
+from opsconsole.model.counting import Attempt, Day, DayState, Decision, QualificationState
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.qualification_reports import (
     AttemptLine,
@@ -14,7 +14,7 @@ from opsconsole.model.qualification_reports import (
     QualificationReport,
     ReviewLine,
 )
-from opsconsole.model.qualification_summary import Monitored, summary_of
+from opsconsole.model.qualification_summary import DECIDED, Monitored, summary_of
 from opsconsole.model.report_runs import Told
 from opsconsole.model.report_series import accuracy_of, nearest_first, series_of
 from opsconsole.model.report_spells import BAD, in_order, observations, troubles_of
@@ -32,7 +32,7 @@ def qualification_report(found: Monitored) -> QualificationReport:
     definition = state.definition
     last = _narrowed(told, _measured_runs(state))
     series = series_of(last, every_column=True)
-    named_rows = tuple(each for each in series if each.row)
+    named_rows = tuple(sorted((each for each in series if each.row), key=lambda each: each.row))
     dates = [each.date for each in told.present]
     span = Span(
         key=definition.id, start=min(dates, default=dt.date.min), end=found.now.astimezone(told.where).date()
@@ -45,7 +45,7 @@ def qualification_report(found: Monitored) -> QualificationReport:
         system=definition.system,
         checklist=definition.checklist,
         phase=state.phase,
-        finished=state.phase in {Phase.APPROVED, Phase.REFUSED},
+        finished=state.phase in DECIDED,
         made_at=found.now,
         timezone=str(told.where),
         definition_hash=found.definition_hash,
@@ -64,7 +64,7 @@ def qualification_report(found: Monitored) -> QualificationReport:
         review=_review_line(found),
         recommendations=_recommendations(found.reviewed),
         decisions=tuple(_decisions(found)),
-        blockers=tuple(found.blockers),
+        blockers=() if state.phase in DECIDED else tuple(found.blockers),
         amendments=tuple(amendments_of(told, span)),
         written=tuple(each for run in told.states for each in written_in(run)),
         provenance=found.provenance,

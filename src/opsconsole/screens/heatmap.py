@@ -15,7 +15,7 @@ from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.heatmap import Board, Place, Square, board_of
 from opsconsole.screens.base import WARNING, ConsoleScreen
 from opsconsole.screens.commands import Where, bindings
-from opsconsole.screens.heatmap_view import board_lines, legend_paragraph, place_paragraphs, span_words
+from opsconsole.screens.heatmap_view import board_lines, legend_paragraphs, place_paragraphs, span_words
 from opsconsole.widgets.evidence import TextPane
 from opsconsole.widgets.pieces import Piece
 from opsconsole.widgets.squares import BoardLeft, SquareHighlighted, Squares, SquareSelected
@@ -79,14 +79,15 @@ class CalendarScreen(ConsoleScreen):
         self.console.start("reading the calendar", self._read, self._board, self._readings)
 
     def _place_of(self, date: dt.date) -> tuple[int, int] | None:
-        """Return where the last square is that begins on a date or before."""
+        """Return where the last square is that begins on a date or before, and has come."""
+        instant = f"{self.console.services.engine.clock():%Y-%m-%dT%H%MZ}"
         found = [
-            (place.periods[0].start, row, column)
+            (place.periods[0].start, place.periods[0].key, row, column)
             for row, line in enumerate(self._board.rows if self._board is not None else ())
             for column, place in enumerate(line.places)
-            if place is not None and place.periods[0].start <= date
+            if place is not None and place.periods[0].start <= date and _has_come(place, instant)
         ]
-        return max(found)[1:] if found else None
+        return max(found)[2:] if found else None
 
     async def _read(self, board: Board, reading: int) -> None:
         parts = seen_places(self.console.services.engine, self._checklist, board)
@@ -108,8 +109,9 @@ class CalendarScreen(ConsoleScreen):
         shown = {place: self._known[place] for place in board.places if place in self._known}
         self.query_one(Squares).show(board.heads, board_lines(board, shown), board.cell_width, cursor)
         legend = self.query_one("#legend", TextPane)
-        legend.show((legend_paragraph(shown),))
-        legend.styles.height = max(1, len(legend.lines))
+        lines = legend_paragraphs(shown, self.size.width - 1)
+        legend.show(lines)
+        legend.styles.height = len(lines)
         self._show_about()
 
     # --- the square under the cursor -----------------------------------------------------------------
@@ -178,6 +180,12 @@ class CalendarScreen(ConsoleScreen):
         """Read the record again."""
         self._known = {}
         self._begin()
+
+
+def _has_come(place: Place, instant: str) -> bool:
+    """Return whether an interval has begun at an instant, written as its key is; of other periods the date decides."""
+    key = place.periods[0].key
+    return "T" not in key or key <= instant
 
 
 def _next(parts: Iterator[list[SeenPlace]]) -> list[SeenPlace] | None:

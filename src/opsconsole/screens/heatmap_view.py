@@ -45,15 +45,21 @@ def _square(place: Place, known: Mapping[Place, SeenPlace]) -> Piece:
     return SQUARES[seen.square] if seen is not None else _NOT_READ_YET
 
 
-def legend_paragraph(known: Mapping[Place, SeenPlace]) -> Paragraph:
-    """Return what the glyphs mean, each with how often it is on the board."""
+def legend_paragraphs(known: Mapping[Place, SeenPlace], width: int) -> list[Paragraph]:
+    """Return what the glyphs mean, each with how often it is on the board, in lines of at most `width` cells."""
     counts = Counter(each.square for seen in known.values() for each in seen.seen)
-    pieces: list[Piece] = []
+    lines: list[list[Piece]] = [[]]
+    room = width
     for square, glyph in SQUARES.items():
-        if square is not Square.BEFORE:
-            count = f" {counts[square]}" if counts[square] else ""
-            pieces += [Piece(glyph.text, glyph.style), Piece(f" {square}{count}   ", "" if count else "dim")]
-    return Paragraph(tuple(pieces))
+        if square is Square.BEFORE:
+            continue
+        words = f" {square}{f' {counts[square]}' if counts[square] else ''}"
+        if room < len(words) + 1:
+            lines.append([])
+            room = width
+        lines[-1] += [glyph, Piece(f"{words}   ", "" if counts[square] else "dim")]
+        room -= len(words) + 4
+    return [Paragraph((*line[:-1], Piece(line[-1].text.rstrip(), line[-1].style))) for line in lines]
 
 
 def place_paragraphs(place: Place, seen: SeenPlace | None, where: ZoneInfo) -> Iterator[Paragraph]:
