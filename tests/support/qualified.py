@@ -12,7 +12,7 @@ from opsconsole.engine.qualifying import Qualifying
 from opsconsole.model.calendar import period_of, times_of
 from opsconsole.model.checklists import Cadence, Checklist, Due, Item, Schedule, Section
 from opsconsole.model.conditions import parse_condition
-from opsconsole.model.encoding import decoded, definition_hash
+from opsconsole.model.encoding import definition_hash
 from opsconsole.model.events import (
     Actor,
     Amended,
@@ -248,8 +248,3 @@ def hour(date: dt.date, at: float) -> dt.datetime:
     day = date + dt.timedelta(days=int(days))
     moment = dt.time(int(rest), round(rest % 1 * 60))
     return dt.datetime.combine(day, moment, tzinfo=ZONE).astimezone(dt.UTC)
-
-
-def read_back(document: bytes) -> Event:
-    """Return the event of a document."""
-    return decoded(document, Event)

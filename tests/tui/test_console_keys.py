@@ -3,6 +3,7 @@
 import pytest
 
 from opsconsole.app import ConsoleApp
+from opsconsole.screens.actions import ActionsScreen
 from opsconsole.screens.commands import COMMANDS, Where, commands_of, footer
 from opsconsole.screens.form import FormScreen
 from opsconsole.screens.heatmap import CalendarScreen
@@ -24,6 +25,7 @@ SCREENS: dict[Where, type] = {
     Where.RUN: RunScreen,
     Where.SIGN_OFF: SignOffScreen,
     Where.HISTORY: HistoryScreen,
+    Where.ACTIONS: ActionsScreen,
     Where.QUALIFICATION: QualificationScreen,
     Where.DECISION: DecisionScreen,
     Where.CALENDAR: CalendarScreen,

@@ -442,7 +442,20 @@ def test_what_needs_the_operator_comes_first() -> None:
     }
     order = ["overdue", "due", "due-later", "sign", "upcoming", "waits", "signed", "done"]
     assert ranked(known, known) == tuple(order)
-    assert ranked([*known, "unread"], known)[0] == "unread"
+    unread = {**known, "broken": "the disk is gone"}
+    assert set(ranked([*unread], unread)[:2]) == {"broken", "overdue"}
+
+
+def test_what_is_missed_first_comes_first() -> None:
+    """Of two that are due, a quarter's list, which has weeks left, makes way for today's."""
+    quarterly = msgspec.structs.replace(
+        Chain().state().times, due_at=MORNING - dt.timedelta(days=40), ends_at=MORNING + dt.timedelta(days=40)
+    )
+    known: dict[str, Today | str] = {
+        "quarterly": msgspec.structs.replace(_today(Standing.OVERDUE, None), times=quarterly),
+        "daily": _today(Standing.OVERDUE, None),
+    }
+    assert ranked(known, known) == ("daily", "quarterly")
 
 
 def _action(number: int = 1, due: dt.date | None = None, owner: str = "", text: str = "Replace the disk") -> Action:

@@ -105,8 +105,8 @@ def test_nothing_to_warn_of(tmp_path: Path, top: str) -> None:
         (
             'cadence = "weekly"\ndue = { days = "Thu", closed = [2026-12-24, 2026-12-25] }',
             (
-                "due.closed: leave no working day after it in 2026-W52: the list is due on 2026-12-24, although that "
-                "is closed"
+                "due.closed: leave no working day after it in 2026-W52: the list is due on 2026-12-24, although "
+                "that is closed"
             ),
         ),
     ],

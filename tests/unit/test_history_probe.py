@@ -316,6 +316,17 @@ async def test_the_window_of_a_weekly_list(days: Days) -> None:
     assert (await asked(days, listed, 7)).outcome is Outcome.PASS
 
 
+async def test_what_can_still_be_done_is_not_missing(days: Days) -> None:
+    """A week that was due on Monday and is not over on Wednesday is neither missing nor counted as due."""
+    weekly = checklist(item("used < 90%"), cadence=Cadence.WEEKLY)
+    for index in (0, 8):
+        days.at(FIRST + index * DAY)
+        await days.run(weekly, percent(40))
+    daily = looking_back("count == 2", "due == 2", "missing == 0", over="20 d", least=2, cadence=Cadence.DAILY)
+    assert (await asked(days, daily, 16)).outcome is Outcome.PASS
+    assert (await asked(days, daily, 22)).outcome is Outcome.FAIL
+
+
 # --- what cannot be said -----------------------------------------------------------------------------
 
 
@@ -523,6 +534,22 @@ def test_what_readings_come_to(values: list[object], limit: str, bound: Bound, e
     )
     told = plain(found.values)
     assert told == told | expected
+
+
+def test_a_week_is_not_its_own_yesterday() -> None:
+    """Of a weekly list a day before lies in the same week: there is no such reading, and no change of 0."""
+    week = period_of(FIRST, Cadence.WEEKLY)
+    runs = [msgspec.structs.replace(each, period=week) for each in made_up([1, 2])[1:]]
+    found = value_measures(
+        [(each, number(5)) for each in runs],
+        confidence=Decimal(95),
+        now=runs[-1].at,
+        ahead=DAY,
+        limit=None,
+        bound=Bound.UPPER,
+    )
+    assert found.values["value_yesterday"] is None
+    assert found.values["change_yesterday"] is None
 
 
 def test_yesterday_among_many_runs_a_day() -> None:

@@ -77,6 +77,28 @@ async def test_what_no_history_means(days: Days, meant: Outcome) -> None:
     assert found.summary.endswith(f"there is no reading of {FIRST - dt.timedelta(days=7)}")
 
 
+async def test_days_skipped_for_want_of_a_past_make_one(days: Days) -> None:
+    """An item that is SKIPPED on its first days for that alone comes to its baseline; other skips do not count.
+
+    Those are days that a person skipped, and days that were empty and so not applicable.
+    """
+    skipped = Outcome.SKIPPED
+    listed = checklist(item("count < baseline * 2", baseline=THREE, on_no_history=skipped, on_empty=skipped))
+    row = (("A", number(1)),)
+    filled, empty = Reading(columns=("name", "size"), rows=row), Reading(columns=("name", "size"))
+    found = await days.days(listed, filled, empty, filled)
+    days.at(FIRST + dt.timedelta(days=3))
+    session = await days.engine().open(listed)
+    await session.skip("room", "moved")
+    await session.aclose()
+    days.at(FIRST + dt.timedelta(days=4))
+    found += [(await days.run(listed, filled)).items["room"]]
+    days.at(FIRST + dt.timedelta(days=5))
+    found += [(await days.run(listed, filled)).items["room"]]
+    assert outcomes(found) == [Outcome.SKIPPED] * 4 + [Outcome.PASS]
+    assert past_of(found[-1])[0].readings == 3
+
+
 async def test_a_gap_is_no_reading(days: Days) -> None:
     """Where last week's run was missed, nothing takes its place: not the day before, nor a run opened too late."""
     listed = checklist(item("used < last_week * 2", on_no_history=Outcome.WARN))
@@ -317,6 +339,16 @@ async def test_measured_again_it_is_not_its_own_past(days: Days) -> None:
     state = await days.run(listed, percent(46))
     assert past_of(state.items["room"])[0].runs == {"previous": f"morning@{FIRST}"}
     assert state.items["room"].outcome is Outcome.FAIL
+
+
+async def test_a_month_is_not_its_own_last_week(days: Days) -> None:
+    """Where last week lies in the run's own month there is no reading of it, also when it is measured twice."""
+    listed = checklist(item("used <= last_week + 5%"), cadence=Cadence.MONTHLY)
+    for day in (9, 20):
+        days.at(dt.date(2026, 11, day))
+        state = await days.run(listed, percent(40))
+    assert state.items["room"].outcome is Outcome.ERROR
+    assert state.items["room"].summary.endswith("there is no reading of 2026-11-02")
 
 
 # --- reading the record ------------------------------------------------------------------------------

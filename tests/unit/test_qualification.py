@@ -376,7 +376,7 @@ def test_a_record_that_cannot_be_read_is_a_day_that_does_not_hold() -> None:
 
 
 def test_a_clock_that_was_set_back_does_not_show_what_had_not_happened() -> None:
-    """Of a moment in the past nothing is told that stands behind an event of a later date, whatever its own date."""
+    """Of a past moment nothing is told that stands behind an event of a later date, whatever its own date."""
     ledger = Ledger()
     run = ledger.open(day(0), hour(day(0), 8))
     body = Redefined(definition=edited(2), definition_hash=definition_hash(edited(2)))
@@ -389,7 +389,7 @@ def test_a_clock_that_was_set_back_does_not_show_what_had_not_happened() -> None
 
 
 def test_what_stands_before_a_signature_was_there_before_it() -> None:
-    """A reading that a wrong clock dates later is part of what was signed, also for whoever looks at that morning."""
+    """A reading that a wrong clock dates later is part of what was signed, also when that morning is looked at."""
     ledger = Ledger()
     run = ledger.open(day(0), hour(day(0), 8))
     ledger.see(run, hour(day(0), 40), Outcome.FAIL)

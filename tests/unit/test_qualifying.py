@@ -342,6 +342,28 @@ def _reopened(place: Place) -> Place:
     return again
 
 
+async def test_what_a_state_rests_on_is_what_is_verified(house: House) -> None:
+    """The failed day that began it, the days that count, those since; after a decision no more: not years."""
+    house.at(0, 9)
+    session = await house.engine().open(CHECKLIST)
+    await done(session, "12")
+    await session.note("tickets", "many")
+    await session.sign(session.statement())
+    await session.aclose()
+    for step in (1, 2, 3):
+        await house.morning(step)
+    names = [f"morning@{FIRST + dt.timedelta(days=step)}" for step in range(5)]
+    review = f"final@{FIRST + dt.timedelta(days=2)}"
+    await house.reviewed()
+    qualifying = house.engine().qualifying
+    assert set(qualifying.rests_on(qualifying.state("two"))) == {*names[:4], review}
+    house.forge(review, house.approval())
+    await house.morning(4)
+    state = qualifying.state("two")
+    assert state.phase is Phase.APPROVED
+    assert set(qualifying.rests_on(state)) == {*names[:3], review}
+
+
 async def test_what_cannot_be_checked_blocks_and_resets_nothing(house: House) -> None:
     """Without the file of allowed signers nobody knows whether a key's signature holds: said in its own words."""
     await _ready(house)

@@ -15,6 +15,8 @@ from opsconsole.model.text import visible
 _WIDTH, _HEIGHT = 640, 150
 _LEFT, _RIGHT, _TOP, _BOTTOM = 90, 150, 14, 26
 _LINE_OF_TEXT = 13
+_DOTTED = 200
+"""Readings up to which each has a dot."""
 
 
 def svg(series: Series) -> str:
@@ -99,8 +101,9 @@ def _lines(values: Sequence[Decimal | None], low: Decimal, high: Decimal) -> Ite
 
 
 def _dots(series: Series, values: Sequence[Decimal | None], low: Decimal, high: Decimal) -> Iterator[str]:
+    """Yield a dot for each reading; of very many only for those that are beyond a limit."""
     for index, (point, value) in enumerate(zip(series.points, values, strict=True)):
-        if value is None:
+        if value is None or (len(values) > _DOTTED and not point.beyond):
             continue
         kind = "dot beyond" if point.beyond else "dot"
         words = f"{point.date}: {told(series, value)}{', beyond its limit' if point.beyond else ''}"

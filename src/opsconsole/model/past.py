@@ -15,7 +15,7 @@ from opsconsole.model.conditions import Condition
 from opsconsole.model.encoding import canonical, plain
 from opsconsole.model.judging import ENTRY, past_subjects, row_names, value_at
 from opsconsole.model.outcomes import Outcome
-from opsconsole.model.readings import Past, Reading
+from opsconsole.model.readings import Judgement, Past, Reading, Verdict
 from opsconsole.model.runs import Attempt, ItemState, RunState
 from opsconsole.model.trends import median
 from opsconsole.model.values import Number, Unit, Value
@@ -47,7 +47,7 @@ class Earlier(msgspec.Struct, frozen=True, kw_only=True):
     """See `method_of`: readings that were taken in another way are not comparable."""
     signed: bool = False
     unpaired: bool = False
-    """Whether it is SKIPPED only because there was nothing yet to compare it with: its reading counts."""
+    """Whether there was too little to compare it with: where it is SKIPPED for that alone, its reading counts."""
     targets: tuple[str, ...] = ()
     """What the item was measured for, each by itself."""
 
@@ -86,9 +86,14 @@ def earlier_of(state: RunState, item: str, target: str = "") -> Earlier | None:
         elapsed=latest.body.elapsed if latest is not None else None,
         method=method_of(found.item),
         signed=state.signed is not None,
-        unpaired=found.outcome is Outcome.SKIPPED and found.skipped is None and reading is not None,
+        unpaired=found.skipped is None and _lacked_a_past(found.judgements.get(target)),
         targets=found.item.for_each,
     )
+
+
+def _lacked_a_past(judgement: Judgement | None) -> bool:
+    findings = judgement.findings if judgement is not None else ()
+    return any(each.verdict is Verdict.NO_HISTORY for each in findings)
 
 
 def _outcome_of(item: ItemState, latest: Attempt | None) -> Outcome:

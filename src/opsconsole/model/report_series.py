@@ -1,7 +1,6 @@
 """Numbers that were read run after run: against their limits, their own past, and what people entered."""
 
 import datetime as dt
-import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
@@ -18,7 +17,7 @@ from opsconsole.model.report_numbers import Accuracy, Bound, Difference, Point, 
 from opsconsole.model.report_runs import Expected, Told
 from opsconsole.model.runs import ItemState, RunState
 from opsconsole.model.trends import meeting, theil_sen, thinned
-from opsconsole.model.values import Number, Quantity, Unit, Value
+from opsconsole.model.values import MAX_EXPONENT, Number, Quantity, Unit, Value
 
 _OPPOSITE = {
     Operator.LT: Operator.GE,
@@ -27,7 +26,8 @@ _OPPOSITE = {
     Operator.GE: Operator.LT,
 }
 _UPPER = frozenset({Operator.LT, Operator.LE})
-_PLACES = 6
+_EXACT = 3
+"""Digits of a difference: a tolerance of 1 % must not be met by rounding."""
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -94,7 +94,12 @@ def _readings(item: ItemState, subjects: Iterable[str], *, every_column: bool) -
         past = {each.subject: each.values for each in item.typed.body.past}
         measures: dict[str, Value] = dict(past.get(ENTRY, {}))
         found[_Key("", ENTRY, "")] = _Seen(item.typed.body.value, measures, item.typed.by.at)
-    return {key: seen for key, seen in found.items() if seen.value.value.is_finite()}
+    return {key: seen for key, seen in found.items() if _computable(seen.value)}
+
+
+def _computable(number: Number) -> bool:
+    """Return whether something can be made of a number: NaN, infinity and 1e999999999 are no readings."""
+    return number.value.is_finite() and abs(number.value.adjusted()) <= MAX_EXPONENT
 
 
 def _named(reading: Reading, subjects: Iterable[str], *, every_column: bool) -> list[str]:
@@ -199,8 +204,8 @@ def _series(
     unit = seen[-1].value.unit
     values = [each.value.value for each in seen if each.value.unit is unit]
     before = [each.value for each in earlier if each.unit is unit]
-    median = statistics.median(values)
-    median_before = statistics.median(before) if before else None
+    median = trends.median(values)
+    median_before = trends.median(before) if before else None
     change = median - median_before if median_before is not None else None
     used = [share for each in seen for _, share in _held(each, asked) if share is not None]
     bounds = tuple(_bounds(asked, seen[-1]))
@@ -215,26 +220,29 @@ def _series(
         points=tuple(points),
         readings=len(values),
         least=Number(min(values), unit),
-        mean=Number(_tidy(statistics.mean(values)), unit),
-        median=Number(_tidy(median), unit),
+        mean=Number(trends.mean(values), unit),
+        median=Number(trends.rounded(median), unit),
         greatest=Number(max(values), unit),
         last=Number(values[-1], unit),
-        median_before=Number(_tidy(median_before), unit) if median_before is not None else None,
-        change=Number(_tidy(change), unit) if change is not None else None,
+        median_before=Number(trends.rounded(median_before), unit) if median_before is not None else None,
+        change=Number(trends.rounded(change), unit) if change is not None else None,
         change_percent=_percent(change, median_before),
-        used=_tidy(max(used)) if used else None,
+        used=trends.rounded(max(used)) if used else None,
         trend=_trend(points, unit, bounds),
         incomparable=others,
     )
 
 
-def _tidy(value: Decimal) -> Decimal:
-    """Return a computed number with no more digits than mean something."""
-    return round(value, _PLACES).normalize() + 0
+def _percent(part: Decimal | None, whole: Decimal | None, places: int = 1) -> Decimal | None:
+    """Return a share in percent, None of nothing; one that is beyond all reason with fewer digits."""
+    if part is None or not whole:
+        return None
+    share = part / abs(whole) * 100
+    return round(share, places) if share.adjusted() < _REASONABLE else trends.rounded(share)
 
 
-def _percent(part: Decimal | None, whole: Decimal | None) -> Decimal | None:
-    return None if part is None or not whole else round(part / abs(whole) * 100, 1)
+_REASONABLE = 15
+"""Digits before the point of a percentage."""
 
 
 def _bounds(asked: Iterable[_Asked], seen: _Seen) -> Iterator[Bound]:
@@ -347,19 +355,16 @@ def _difference(state: RunState, item: ItemState) -> Difference | None:
     entered = typed.body.value
     if not (isinstance(entered, Number) and isinstance(measured, Number)) or entered.unit is not measured.unit:
         return None
+    if not _computable(measured):
+        return None
     return Difference(
         run=state.run,
         date=state.times.business_date,
         entered=entered,
         measured=measured,
-        percent=_exact_percent(entered.value - measured.value, measured.value),
+        percent=_percent(entered.value - measured.value, measured.value, _EXACT),
         outcome=item.outcome,
     )
-
-
-def _exact_percent(part: Decimal, whole: Decimal) -> Decimal | None:
-    """Return a share in percent to the thousandth: a tolerance of 1 % must not be met by rounding."""
-    return None if not whole else round(part / abs(whole) * 100, 3)
 
 
 def _accuracy(told: Told, item: Item, days: Sequence[Difference]) -> Accuracy:

@@ -183,7 +183,7 @@ class CalendarScreen(ConsoleScreen):
 
 
 def _has_come(place: Place, instant: str) -> bool:
-    """Return whether an interval has begun at an instant, written as its key is; of other periods the date decides."""
+    """Return whether an interval has begun at an instant, written like its key; of others the date decides."""
     key = place.periods[0].key
     return "T" not in key or key <= instant
 

@@ -95,10 +95,13 @@ class HistoryScreen(ConsoleScreen):
         index_of = {key.id: index for index, key in enumerate(keys)}
         if not self.is_attached:
             return
+        first = not self._keys
         self._keys, self._index_of = keys, index_of
         self.show_top(history_head(self._checklist.title, len(keys) if whole else None))
         shown = self.query_one(Rows)
         shown.set_rows(rows)
+        if first and keys:
+            shown.move_to(keys[0].id)  # the runs that are missing since stand above it
         for name in self._known.keys() - known.keys():
             shown.update_row(history_row(keys[index_of[name]], self._known[name]))
 

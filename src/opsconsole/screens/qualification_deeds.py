@@ -11,7 +11,6 @@ from opsconsole.model.events import AmendmentKind, Meaning
 from opsconsole.model.qualifications import DayFact, Qualification
 from opsconsole.screens import amend_forms
 from opsconsole.screens.base import WARNING, ConsoleScreen
-from opsconsole.screens.commands import BY_ID
 from opsconsole.screens.live import LiveRun
 from opsconsole.screens.phrases import day as day_words
 from opsconsole.screens.qualification_rows import DAY, RESET, WANTED
@@ -207,7 +206,3 @@ class QualificationDeeds(ConsoleScreen):
             "final_review": outlook.review is not None,
             "decide": outlook.state.phase is Phase.REACHED,
         }
-
-
-KEY_OF_DECIDING = BY_ID["qualification.decide"].key
-"""Named in texts that point to it."""

@@ -191,7 +191,7 @@ class RunScreen(SharedRun):
         """Show what the run is, who is in it, and what it came to so far."""
         mode = "read only" if self.refusal and self.state.signed is None else ""
         if self.state.signed is None and not self.state.missed and self.state.times.over(self._now):
-            mode = f"LATE {mode}".strip()
+            mode = f"{mode} · LATE" if mode else "LATE"
         if self._only_not_green:
             mode = f"{mode} not green only".strip()
         self.show_top(head(self.state, self._monitoring, mode=mode, company=self.company))

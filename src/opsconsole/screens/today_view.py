@@ -46,6 +46,7 @@ _RANKS = {
     _STANDINGS[Standing.UPCOMING]: 3,
     _WAITS: 4,
 }
+_NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)
 _FINISHED = 5
 """The rank of what is signed, done or explained."""
 
@@ -63,18 +64,22 @@ def mark_of(today: Today) -> Mark:
 
 
 def ranked(checklists: Iterable[str], known: Mapping[str, Today | str]) -> tuple[str, ...]:
-    """Return the checklists in the order of their urgency: what needs the operator first, what is due first.
+    """Return the checklists in the order of their urgency: what needs the operator first.
 
-    Overdue, due, waiting for a signature, upcoming, waiting for a qualification, finished.
+    Overdue, due, waiting for a signature, upcoming, waiting for a qualification, finished; within each what will be
+    missed first, then what is due first.
     """
     return tuple(sorted(checklists, key=lambda name: _urgency(known.get(name))))
 
 
-def _urgency(today: Today | str | None) -> tuple[int, dt.datetime]:
+def _urgency(today: Today | str | None) -> tuple[int, dt.datetime, dt.datetime]:
     if not isinstance(today, Today):
-        return 0, dt.datetime.min.replace(tzinfo=dt.UTC)
-    due_at = today.next_due_at or (today.times.due_at if today.times is not None else None)
-    return _RANKS.get(mark_of(today), _FINISHED), due_at or dt.datetime.max.replace(tzinfo=dt.UTC)
+        return _RANKS[_BROKEN], _NEVER, _NEVER
+    mark, times = mark_of(today), today.times
+    due_at = today.next_due_at or (times.due_at if times is not None else _NEVER)
+    rank = _RANKS.get(mark, _FINISHED)
+    missed_at = times.ends_at if times is not None and rank < _RANKS[_STANDINGS[Standing.UPCOMING]] else None
+    return rank, missed_at or due_at, due_at
 
 
 def today_rows(

@@ -83,8 +83,8 @@ def _is_done(store: SqliteStore) -> bool:
 
 
 def _shown() -> list[Path]:
-    """Return the checklists that the demo shows: all of the QBR system, and the one of any host."""
-    return [*sorted(shipped_checklists().glob("qbr-*.toml")), shipped_checklists() / f"{OFFERED}.toml"]
+    """Return the checklists that the demo shows: the morning, the review of nine of them, and the one of any host."""
+    return [shipped_checklists() / f"{name}.toml" for name in ("qbr-daily", "qbr-final-review", OFFERED)]
 
 
 def _latest_states(store: SqliteStore) -> Iterator[RunState | None]:
