@@ -18,8 +18,11 @@ from opsconsole.model.values import Duration
 from opsconsole.screens.heatmap_view import SQUARES
 from opsconsole.widgets.environment import Terminal
 from opsconsole.widgets.squares import Squares
+from support.console import HOSTILE
 from support.driving import Driver, driving
 from support.monitored import DAILY, MORNING, Monitored
+
+from .test_console_hostile import assert_harmless
 
 Make = Callable[..., Monitored]
 MIXED = {3: "pass", 5: "pass", 6: "waive", 8: "open", 9: "pass", 14: "pass", 15: "fail", 18: "missed", 19: "pass"}
@@ -212,6 +215,18 @@ async def test_rarer_lists_have_rows_of_periods(make: Make, cadence: Cadence) ->
         await driver.sees(label[cadence])
         await driver.press("left", "up", "home", "end", "pageup")
         await driver.until(lambda: driver.app.screen.query_one(Squares).cursor is not None)
+
+
+async def test_hostile_explanations_are_text(make: Make) -> None:
+    """What somebody wrote about a day that was missed steers nothing."""
+    monitored = await make().past({19: "pass"})
+    await monitored.missed(dt.date(2026, 11, 20), f"because {HOSTILE}")
+    monitored.now = MORNING
+    async with driving(monitored) as driver:
+        await at_calendar(driver)
+        await driver.press("up")
+        await driver.sees("e missed, and explained", "because \\x1b[2J")
+        assert_harmless(driver.text)
 
 
 async def test_without_colours(make: Make) -> None:

@@ -498,6 +498,9 @@ async def test_hostile_reasons_are_text(make: Make) -> None:
             if not key.startswith("heading"):
                 await driver.go(key)
                 assert_harmless(driver.text)
+        await driver.press("a")
+        await driver.reads("Decision", "because \\x1b[2J")
+        assert_harmless(driver.text)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (40, 12), (200, 50)])

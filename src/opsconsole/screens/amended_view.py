@@ -10,7 +10,6 @@ from opsconsole.screens.phrases import moment_near, zone_of
 from opsconsole.widgets.evidence import Paragraph
 from opsconsole.widgets.pieces import Piece
 
-
 _OF_QUALIFICATIONS = frozenset({AmendmentKind.RESET, AmendmentKind.EXCLUDED})
 """Kinds that say something of the run and replace nothing in it."""
 
