@@ -8,29 +8,37 @@ from typing import Annotated
 
 import typer
 
-from opsconsole.cli import (
-    checking,
-    demonstrating,
-    explaining,
-    listing,
-    people,
-    pruning,
-    reading,
-    reporting,
-    running,
-    signing,
-    verifying,
-)
-from opsconsole.cli.actions import action_commands
 from opsconsole.cli.common import Options, narrate
 from opsconsole.cli.ending import exit_code_of
 from opsconsole.cli.exits import Exit
-from opsconsole.cli.opening import console
-from opsconsole.cli.qualifying import qualification_commands
-from opsconsole.cli.store import store_commands
+from opsconsole.cli.lazily import group_of
 from opsconsole.model.version import VERSION
 
+COMMANDS = {
+    "run": "opsconsole.cli.running:run",
+    "demo": "opsconsole.cli.demonstrating:demo",
+    "lint": "opsconsole.cli.checking:lint",
+    "doctor": "opsconsole.cli.checking:doctor",
+    "list": "opsconsole.cli.listing:list_checklists",
+    "show": "opsconsole.cli.reading:show",
+    "history": "opsconsole.cli.reading:history",
+    "sign": "opsconsole.cli.signing:sign",
+    "amend": "opsconsole.cli.signing:amend",
+    "explain": "opsconsole.cli.explaining:explain",
+    "actions": "opsconsole.cli.actions:action_commands",
+    "qualification": "opsconsole.cli.qualifying:qualification_commands",
+    "report": "opsconsole.cli.reporting:report",
+    "export": "opsconsole.cli.reading:export",
+    "verify": "opsconsole.cli.verifying:verify",
+    "people": "opsconsole.cli.people:people_commands",
+    "prune": "opsconsole.cli.pruning:prune",
+    "store": "opsconsole.cli.store:store_commands",
+    "config": "opsconsole.cli.checking:config_commands",
+}
+"""Every command, in the order of the help, and where it is."""
+
 cli = typer.Typer(
+    cls=group_of(COMMANDS),
     name="opsconsole",
     help="The morning checklist that measures itself, and whose record can be trusted.",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -66,29 +74,9 @@ def start(
     """Open the console on Today, or run one of the commands."""
     context.obj = Options(config, state, ascii_only)
     if context.invoked_subcommand is None:
+        from opsconsole.cli.opening import console
+
         raise typer.Exit(console(context.obj))
-
-
-cli.command("run")(running.run)
-cli.command("demo")(demonstrating.demo)
-cli.command("lint")(checking.lint)
-cli.command("doctor")(checking.doctor)
-cli.add_typer(checking.config_commands, name="config")
-cli.add_typer(people.people_commands, name="people")
-cli.command("list")(listing.list_checklists)
-cli.command("show")(reading.show)
-cli.command("history")(reading.history)
-cli.command("export")(reading.export)
-cli.command("report")(reporting.report)
-cli.add_typer(action_commands, name="actions")
-cli.command("verify")(verifying.verify)
-cli.command("sign")(signing.sign)
-cli.command("amend")(signing.amend)
-cli.command("explain")(explaining.explain)
-cli.command("prune")(pruning.prune)
-qualification_commands.command("report")(reporting.qualification_report)
-cli.add_typer(qualification_commands, name="qualification")
-cli.add_typer(store_commands, name="store")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -399,3 +399,6 @@ def _refuse(message: str, hint: str = "") -> NoReturn:
 
 
 qualification_commands.command("report")(qualification_report)
+
+
+qualification_commands.command("report")(qualification_report)
