@@ -145,7 +145,7 @@ def test_a_day_log_that_contradicts_the_record_is_kept_and_told(place: Installat
     copy = place.directory / "earlier.db"
     database = place.state / "opsconsole.db"
     copy.write_bytes(database.read_bytes())
-    assert place.run("run", "morning", "--headless", "--quiet", "--date", LATER).code == 0
+    place.then("morning", LATER)
     log = place.state / "day-logs" / f"morning-{OLD}.md"
     assert place.run("export", f"morning@{OLD}", "--format", "markdown", "--output", str(log)).code == 0
     os.utime(log, (LONG_AGO, LONG_AGO))

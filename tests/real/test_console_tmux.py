@@ -82,7 +82,7 @@ def _record(state: Path) -> RunState:
     (path,) = (state / "demo" / "records").glob("*.db")
     with closing(SqliteStore(path)) as store:
         assert store.verify().broken is None
-        (key,) = store.runs("qbr-daily")
+        key = store.runs("qbr-daily")[0]
         run = fold(store.events(key.id))
     assert run is not None
     return run

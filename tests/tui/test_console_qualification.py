@@ -189,6 +189,12 @@ async def test_opened_from_a_run_and_from_the_palette(make: Make) -> None:
         await driver.sees("three clean days · Qualification")
 
 
+async def test_progress_on_today(make: Make) -> None:
+    """Today says how far the count is, as a bar and in words, and that a reset waits for its reason."""
+    async with driving(await make().past({18: "fail", 19: "pass", 20: "pass"}), size=(110, 24)) as driver:
+        await driver.sees("[##~] day 3 of 3, 2 passed; reset on 2026-11-18: reason missing (qbr-3day)")
+
+
 async def test_several_or_none(make: Make) -> None:
     """Of several qualifications one is chosen from a list; where there is none, how to name one is said."""
     async with driving(await make(qualifications=(THREE_DAYS, FIVE_DAYS)).past({20: "pass"})) as driver:
@@ -483,7 +489,8 @@ def _keys(driver: Driver) -> list[str]:
 async def test_hostile_reasons_are_text(make: Make) -> None:
     """Escape sequences and markup in reasons, names and explanations steer nothing, here and in the decision."""
     actor = msgspec.structs.replace(OPERATOR, name=f"Day {HOSTILE}")
-    monitored = make(actor=MAL)
+    rules = msgspec.structs.replace(THREE_DAYS, days=2, review="")
+    monitored = make(actor=MAL, qualifications=(rules,), checklists=(DAILY,))
     await monitored.past({17: "pass"})
     await monitored.day(dt.date(2026, 11, 18), "fail", actor)
     await monitored.past({})

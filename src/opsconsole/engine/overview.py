@@ -24,6 +24,7 @@ from opsconsole.model.calendar import (
     zone,
 )
 from opsconsole.model.checklists import Cadence, Checklist
+from opsconsole.model.counting import QualificationState
 from opsconsole.model.dueperiods import due_after, periods_before
 from opsconsole.model.events import Meaning
 from opsconsole.model.outcomes import UNMEASURED, Outcome, Result
@@ -98,6 +99,8 @@ class Today(msgspec.Struct, frozen=True, kw_only=True):
     waits_for: str = ""
     """What has to happen before it opens."""
     monitoring: DayOfMonitoring | None = None
+    qualifications: tuple[QualificationState, ...] = ()
+    """How far those are that count its runs; nothing of it was verified for this."""
     said: tuple[tuple[str, str], ...] = ()
     """What was written in the run before, to be read first: the item or field it is about, and the text."""
     actions: tuple[Action, ...] = ()
@@ -204,6 +207,7 @@ class _Moment:
         earlier = (self._state(each) for each in keys if each.period < key.period)
         before = next((each for each in earlier if each is not None), None)
         stands = self._standing(times, state)
+        counted = self._counted()
         due = is_due(checklist, period, self._where)
         over = not due or stands in {Standing.SIGNED, Standing.DONE, Standing.EXPLAINED}
         return Today(
@@ -215,7 +219,8 @@ class _Moment:
             last=summary_of(before) if before is not None else None,
             gaps=tuple(self._gaps(keys, period)),
             next_due_at=self._next_due_at(period) if over else None,
-            monitoring=self._monitoring(key),
+            monitoring=next((each for one in counted if (each := one.monitoring(key.id))), None),
+            qualifications=counted,
             said=tuple(_said(before)) if before is not None else (),
             actions=open_actions(self._engine, checklist.id, self._at),
         )
@@ -282,12 +287,9 @@ class _Moment:
         after = due_after(self._checklist, period, self._where)
         return None if after is None else times_of(self._checklist, after, self._where).due_at
 
-    def _monitoring(self, key: RunKey) -> DayOfMonitoring | None:
-        for each in self._engine.qualifying.of_checklist(self._checklist.id):
-            found = self._engine.qualifying.state(each.id, self._at).monitoring(key.id)
-            if found is not None:
-                return found
-        return None
+    def _counted(self) -> tuple[QualificationState, ...]:
+        counting = self._engine.qualifying.of_checklist(self._checklist.id)
+        return tuple(self._engine.qualifying.state(each.id, self._at) for each in counting)
 
 
 def _said(state: RunState) -> Iterator[tuple[str, str]]:
@@ -317,7 +319,7 @@ def all_actions(engine: Engine, checklist: str = "", at: dt.datetime | None = No
 
 
 def carried_actions(engine: Engine, state: RunState) -> tuple[Action, ...]:
-    """Return what earlier runs of the checklist left to be done, where the run is still to be worked on or signed."""
+    """Return what earlier runs of the checklist left to be done, while the run is still to be worked on."""
     if state.signed is not None and state.times.over(engine.clock()):
         return ()
     present = state.times.period.key

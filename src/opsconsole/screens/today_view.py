@@ -16,6 +16,7 @@ from opsconsole.screens.facts import amended_words, short_fact
 from opsconsole.screens.handover_view import gap_words
 from opsconsole.screens.marks import STANDING_WIDTH, Mark
 from opsconsole.screens.phrases import day, due, minute_near, moment, number_of, padded, zone_of
+from opsconsole.screens.qualification_view import progress_bar, progress_words
 from opsconsole.widgets.evidence import Paragraph
 from opsconsole.widgets.pieces import Piece
 from opsconsole.widgets.rows import Row
@@ -171,8 +172,8 @@ def _facts(today: Today) -> Iterator[Paragraph]:
     if today.next_due_at is not None:
         yield short_fact("next", moment(today.next_due_at, where))
     yield from _present(today, where)
-    if today.monitoring is not None:
-        yield short_fact("day", f"{today.monitoring} of monitoring")
+    for each in today.qualifications:
+        yield short_fact("counts", f"[{progress_bar(each)}] {progress_words(each)} ({each.definition.id})")
     if today.actions:
         yield short_fact("to do", f"{number_of(len(today.actions), 'action item')} of its runs")
     yield from _before(today)

@@ -83,7 +83,7 @@ def _is_done(store: SqliteStore) -> bool:
 
 
 def _shown() -> list[Path]:
-    """Return the checklists that the demo shows: the morning, the review of nine of them, and the one of any host."""
+    """Return the checklists that the demo shows: the morning, the review of nine of them, and that of any host."""
     return [shipped_checklists() / f"{name}.toml" for name in ("qbr-daily", "qbr-final-review", OFFERED)]
 
 
