@@ -1,6 +1,7 @@
 """`opsconsole qualification`, as operators, approvers and scripts use it, with real keys of OpenSSH."""
 
 import re
+import sqlite3
 from pathlib import Path
 
 import msgspec
@@ -8,9 +9,11 @@ import pytest
 
 from opsconsole.model.events import Amendment, AmendmentKind
 from support.deciding import CLEAN, Office, ago
+from support.forging import replaced, rewritten
 from support.ptys import Pty
 from support.records import commands_of
 from support.ssh import ran
+from support.tampering import tampered
 
 
 @pytest.fixture(autouse=True)
@@ -401,6 +404,37 @@ def test_a_reset_by_a_broken_record_is_looked_into_first(office: Office) -> None
     key = office.keys["jane"].fingerprint
     done = office.qualification("reset", str(ago(1)), "--reason", "somebody edited it", "--key", key, "--yes")
     assert f"{ago(1)} after 2 days: its record does not hold" in done.out
-    assert done.code == 4
-    assert "was changed after it was stored" in done.err
+    assert done.code == 1
+    assert f"morning@{ago(1)} takes no amendment" in done.err
+    assert "the first run after it that is signed and holds, and there is none yet" in done.err
     assert office.qualification("status").code == 1
+
+
+def test_the_reason_of_a_tampered_day_is_signed_in_a_later_run(tmp_path: Path) -> None:
+    """A run whose signature does not hold takes no amendment: the next one that holds says why, and names it."""
+    office = Office(tmp_path)
+    office.days(5, 4)
+
+    def attack(connection: sqlite3.Connection) -> None:
+        ((seq,),) = connection.execute(
+            "SELECT seq FROM events WHERE kind = 'entered' AND run = ?", (f"morning@{ago(5)}",)
+        )
+        rewritten(replaced(seq, b'"text":"3"', b'"text":"2"'))(connection)
+
+    tampered(office.place.state / "opsconsole.db", attack)
+    office.days(3, 2, 1)
+    key = office.keys["jane"].fingerprint
+    before = office.document()
+    assert str(ago(5)) in before["open_resets"]
+    assert before["reached"] == str(ago(1))
+    for date in before["open_resets"]:
+        done = office.qualification("reset", date, "--reason", "INC-1: somebody edited it", "--key", key, "--yes")
+        assert done.code == 0, done.err
+        assert f"its reason is given in the record of morning@{ago(3)}" in done.err
+        assert f"why the count began anew with morning@{date}" in done.out
+    after = office.document()
+    assert after["open_resets"] == []
+    assert [each["reset"]["reason"]["text"] for each in after["attempts"] if each["reset"]] == [
+        "INC-1: somebody edited it"
+    ] * len(before["open_resets"])
+    assert "INC-1: somebody edited it" in office.qualification("status").out

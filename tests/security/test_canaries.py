@@ -15,6 +15,7 @@ from support.canaries import Leak, leaks, leaks_below
 from support.console import BY_HAND, Morning
 from support.planted import ARGUED, KNOWN, PLACES, SHAPED, TYPED, Sinks, morning, planted
 from support.postgres import Postgres, open_directory
+from support.report_pages import page_of
 
 pytestmark = [pytest.mark.xdist_group("canaries"), pytest.mark.timeout(300)]
 
@@ -101,6 +102,27 @@ def test_the_masks_are_there(sinks: Sinks) -> None:
     assert document.count("redacted") > 20
 
 
+def test_the_masks_are_in_everything_made_of_records(sinks: Sinks) -> None:
+    """Reports in each format, action items and explanations say what people wrote, with masks in it."""
+    quarter = {
+        form: (sinks.place.directory / f"quarter.{form}").read_text() for form in ("markdown", "json", "html")
+    }
+    for form, document in quarter.items():
+        page = page_of(document).shown if form == "html" else document.replace("\\", "")
+        for expected in (
+            "see redis://cache:[redacted]@host/0",
+            "the password=[redacted] had expired",
+            "rotate https://api:[redacted]@host/",
+            "token=[redacted]",
+            "it is PGPASSWORD=[redacted] now",
+        ):
+            assert expected in page, (form, expected)
+    for name in ("actions --all", "actions --all --json"):
+        assert b"rotate https://api:[redacted]@host/" in sinks.said[f"the output of {name}"]
+    for name in ("status nights --json", "report nights --format"):
+        assert b"the password=[redacted] had expired" in sinks.said[f"the output of qualification {name}"]
+
+
 def test_everything_was_looked_at(sinks: Sinks) -> None:
     """The morning did all that it was to do: what never happened could not leak."""
     names = {str(each.relative_to(sinks.place.directory)) for each in sinks.place.directory.rglob("*")}
@@ -117,6 +139,10 @@ def test_everything_was_looked_at(sinks: Sinks) -> None:
     assert b"Traceback" in sinks.said["the errors of export morning --format json crashing"]
     assert b"\x1b[2J" not in sinks.said["the errors of export morning --format json crashing"]
     assert b"OPSCONSOLE_API_TOKEN" in sinks.said["the errors of list"]
+    for kind in ("daily", "weekly", "monthly", "quarterly"):
+        for form, begins in (("markdown", b"# "), ("json", b"{"), ("html", b"<!doctype html>")):
+            assert sinks.said[f"the output of report {kind} --format {form}"].lower().startswith(begins)
+    assert b"opsconsole.list.v1" in sinks.said["the output of list --json"]
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -1,6 +1,6 @@
 r"""Names that come from outside and become paths: a file's, a run's, a period's, an output's. None leads elsewhere.
 
-A checklist's id is `[a-z0-9][a-z0-9_-]{0,63}\Z` and a period one of four forms, so that no file that is made from
+A checklist's id is `[a-z0-9][a-z0-9_-]{0,63}\Z` and a period one of five forms, so that no file that is made from
 them, such as locks, spills, presence and exports, can lie anywhere but where it belongs.
 """
 
@@ -129,7 +129,7 @@ def test_a_run_that_is_none_makes_nothing(
     assert everything(place) == before
 
 
-@given(hostile_text, st.sampled_from(["2026-11-21", "2026-W47", "2026-11", "2026-Q4", ""]))
+@given(hostile_text, st.sampled_from(["2026-11-21", "2026-W47", "2026-11", "2026-Q4", "2026-11-21T1415Z", ""]))
 def test_a_file_name_is_made_of_names_only(text: str, period: str) -> None:
     """Whatever stands in a run's name, its export lies in the directory that it was meant for."""
     for run in (f"{text}@{period}", f"morning@{text}", f"{text}@{text}", text, f"morning@{period}{text}"):
@@ -137,7 +137,7 @@ def test_a_file_name_is_made_of_names_only(text: str, period: str) -> None:
             name = file_name(run, ".md")
         except OutputRefused:
             continue
-        assert re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}-[0-9QW-]{7,10}\.md", name)
+        assert re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}-[0-9QTWZ-]{7,16}\.md", name)
         assert Path(name).name == name
 
 

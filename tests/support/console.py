@@ -31,6 +31,7 @@ from opsconsole.model.checklists import (
 from opsconsole.model.conditions import parse_condition
 from opsconsole.model.events import Actor, Event, Meaning, Signature, Stored, Via
 from opsconsole.model.people import Person, Role, role_for
+from opsconsole.model.qualifications import Qualification
 from opsconsole.model.readings import Evidence, Reading
 from opsconsole.model.tiers import Tier
 from opsconsole.model.values import Unit, number
@@ -119,6 +120,8 @@ QBR = Checklist(
         Field("notes", "Notes"),
     ),
 )
+
+NINE_DAYS = Qualification(id="nine-days", title="Nine clean mornings", checklist=QBR.id, days=9)
 
 HOST = Checklist(
     id="host-daily",
@@ -429,7 +432,7 @@ class Morning:
             self.directory / "state",
             clock=lambda: at or self.now,
             checklists={each.id: each for each in self.checklists},
-            qualifications={each.id: each for each in self.options.get("qualifications", ())},
+            qualifications={each.id: each for each in self.options.get("qualifications", (NINE_DAYS,))},
         )
 
     def services(self) -> Services:

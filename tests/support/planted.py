@@ -1,5 +1,6 @@
 """A morning on a host full of secrets: every place where people put one holds a canary, and all sinks are kept."""
 
+import datetime as dt
 import os
 import re
 import subprocess
@@ -23,9 +24,12 @@ KNOWN = ("PGPASSWORD", "pgpass", "passfile", "service", "passed on", "variable",
 """Places that the program can know of, so that their secrets are masked as bare words too."""
 SHAPED = ("result", "output", "header", "journal line", "server log", "private key")
 """Secrets of others, in what is measured: known by where they stand only."""
-TYPED = ("note", "bearer note", "field", "reason", "entry", "amendment", "amendment reason")
+_COMMANDED = (
+    *("amendment", "amendment reason", "action", "action owner", "action end", "explanation", "reset reason"),
+)
+TYPED = ("note", "bearer note", "field", "reason", "entry", *_COMMANDED)
 """What a person types or pastes."""
-ARGUED = ("amendment", "amendment reason")
+ARGUED = _COMMANDED
 """What a person puts on the command line, where others can read it whatever we do."""
 PLACES = (*KNOWN, *SHAPED, *TYPED)
 
@@ -62,6 +66,12 @@ probe = "command"
 argv = [@PYTHON@, "-c", @TOOL@]
 pass_env = ["INVENTORY_KEY"]
 require = ["exit_code == 0"]
+"""
+
+NIGHTS = """
+title = "Two clean nights"
+checklist = "night"
+days = 2
 """
 
 CHECKLIST = """
@@ -182,6 +192,7 @@ def morning(directory: Path, postgres: Postgres, *, gate_open: bool = False) -> 
             _crashes(place, sinks, environment, prelude)
             _afterwards(place, sinks, environment, prelude)
             _night(place, sinks, environment, prelude)
+            _days(place, sinks, environment, prelude)
             _shared_night(place, sinks, environment, prelude, postgres)
         yield sinks
 
@@ -220,8 +231,11 @@ def _installation(directory: Path, postgres: Postgres, port: int) -> Installatio
     (host / "bin").mkdir()
     (host / "bin" / "journalctl").write_text(_JOURNALCTL.format(path=host / "entries"))
     (host / "bin" / "journalctl").chmod(0o755)
+    (directory / "qualifications").mkdir(mode=0o755)
+    (directory / "qualifications" / "nights.toml").write_text(NIGHTS)
     return installed(
         directory,
+        "qualifications = ['qualifications']\n"
         f"[sources.inventory]\nkind = 'postgresql'\ndsn = \"{postgres.dsn(database, role)}\"\n"
         f"[sources.pool]\nkind = 'postgresql'\ndsn = 'host=127.0.0.1 port={port} user=ops "
         f"dbname=qbr passfile={host / 'passfile'}'\n"
@@ -402,6 +416,36 @@ def _night(place: Installation, sinks: Sinks, environment: Mapping[str, str], pr
         "--force",
     )
     _run(place, sinks, environment, prelude, "verify", "--all", "--format", "json")
+
+
+def _days(place: Installation, sinks: Sinks, environment: Mapping[str, str], prelude: str) -> None:
+    """Say why days were missed, raise and end action items, and have everything reported."""
+
+    def run(*words: str) -> None:
+        _run(place, sinks, environment, prelude, *words)
+
+    secrets = planted()
+    today = dt.datetime.now(dt.UTC).date()
+    begun, lost = (str(today - dt.timedelta(days=days)) for days in (3, 2))
+    place.then("night", begun, measured=False)
+    run("explain", f"night@{lost}", "--yes", "--reason", f"see redis://cache:{secrets['explanation']}@host/0")
+    why = f"the password={secrets['reset reason']} had expired"
+    run("qualification", "reset", "nights", lost, "--yes", "--reason", why)
+    raised = ("actions", "add", "night", f"rotate https://api:{secrets['action']}@host/")
+    run(*raised, "--owner", f"token={secrets['action owner']}", "--due", "+7")
+    run("actions", "done", f"night@{today}#1", f"it is PGPASSWORD={secrets['action end']} now")
+    for words in (("actions", "--all"), ("actions", "--all", "--json"), ("list", "--json"), ("list", "--at", lost)):
+        run(*words)
+    run("qualification", "status", "nights")
+    run("qualification", "status", "nights", "--json", "--all")
+    run("qualification", "list")
+    for form in ("markdown", "json", "html"):
+        for kind in ("daily", "weekly", "monthly", "quarterly"):
+            run("report", kind, "--format", form, "--verify")
+        run("report", "monthly", "--at", lost, "--format", form)
+        kept = str(place.directory / f"quarter.{form}")
+        run("report", "quarterly", "--at", lost, "--format", form, "--output", kept)
+        run("qualification", "report", "nights", "--format", form)
 
 
 def _shared_night(

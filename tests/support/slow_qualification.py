@@ -317,6 +317,7 @@ def take(
     alone = tell(house, day, deeds.get(day, []), now, None)
     if day in broken:
         told.verdict = alone.verdict = "reset"
+        told.reason = False  # what stands in a record that does not hold was documented by nobody
     states = {"count": "passed", "wait": "waiting", "hold": "held", "excluded": "excluded"}
     if told.verdict != "reset":
         number = place if told.verdict in {"count", "wait"} else 0

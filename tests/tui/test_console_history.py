@@ -76,7 +76,11 @@ async def test_thousands_of_runs_are_read_as_they_come_near(morning: Morning) ->
         await driver.sees("Host daily")
         first = dt.date(1999, 1, 1)
         keys = [RunKey("host-daily", (first + dt.timedelta(days)).isoformat()) for days in range(10_000)]
-        morning.store.inner.runs = lambda _checklist="", *, limit=0: keys  # type: ignore[method-assign, assignment]
+
+        def runs(_checklist: str = "", *, limit: int = 0, with_actions: bool = False) -> list[RunKey]:
+            return keys
+
+        morning.store.inner.runs = runs  # type: ignore[method-assign, assignment]
         asked.clear()
         morning.store.inner.events = counted  # type: ignore[method-assign, assignment]
         await driver.press("down", "h")

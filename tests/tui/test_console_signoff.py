@@ -130,7 +130,7 @@ async def test_signed_run_refuses_every_change(morning: Morning) -> None:
         await driver.press("x")
         await driver.sees("day log written")
         await driver.press("escape")
-        await driver.sees("[x] PASS     QBR daily monitoring", "signed 08:12, 7 pass")
+        await driver.sees("[x] PASS     QBR daily monitoring", "signed 08:12, 7")
 
 
 async def test_change_by_somebody_else_is_shown_before_signing(morning: Morning) -> None:

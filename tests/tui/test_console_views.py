@@ -190,10 +190,10 @@ def test_detail_of_an_entry_and_its_attempts() -> None:
     chain = Chain().measured("tickets", Outcome.PENDING, "first").measured("tickets", Outcome.PENDING, "second")
     state = chain.state()
     value = number(412)
-    name = Entered.__struct_fields__
-    extra = {"definition_hash": state.definition_hash} if "definition_hash" in name else {}
     finding = Finding("entry within 1% of value", Level.REQUIRE, Verdict.HOLDS, "412 entered")
-    chain.add(Entered("tickets", value, "412", Judgement(Outcome.PASS, "412 entered", (finding,)), **extra))
+    chain.add(
+        Entered("tickets", value, "412", Judgement(Outcome.PASS, "412 entered", (finding,)), state.definition_hash)
+    )
     text = detail(chain.state(), "tickets")
     assert "entered  412, by Day Operator (operator) at 08:04:00" in text
     assert "[x] holds   required entry within 1% of value" in text

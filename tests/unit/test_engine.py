@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -548,6 +549,20 @@ async def test_a_lock_that_cannot_be_made_stops_nothing(place: Place, tmp_path: 
     (tmp_path / "file").write_text("")
     async with PassLock(tmp_path / "file" / "lock").held(lambda: None) as waited:
         assert waited is False
+
+
+async def test_old_locks_go_and_held_ones_stay(tmp_path: Path) -> None:
+    """A list of five minutes leaves no file for each of its runs: the next one takes those of yesterday away."""
+    yesterday = dt.datetime.now(dt.UTC).timestamp() - 2 * 86_400
+    names = ["left.lock", "held.lock", "notes.txt"]
+    for name in names:
+        (tmp_path / name).write_text("complete")
+        os.utime(tmp_path / name, (yesterday, yesterday))
+    (tmp_path / "fresh.lock").write_text("complete")
+    held, found = PassLock(tmp_path / "held.lock"), PassLock(tmp_path / "next.lock")
+    async with held.held(lambda: None), found.held(lambda: None) as waited:
+        assert waited is False
+    assert sorted(next(os.walk(tmp_path))[2]) == ["fresh.lock", "held.lock", "next.lock", "notes.txt"]
 
 
 async def test_today(place: Place) -> None:

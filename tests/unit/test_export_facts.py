@@ -19,9 +19,13 @@ from opsconsole.export.facts import (
     verdict_word,
     zone_of,
 )
+from opsconsole.model.calendar import period_at, times_of
+from opsconsole.model.checklists import Cadence, Due
 from opsconsole.model.events import Actor, Noted, Via
 from opsconsole.model.readings import Finding, Level, Verdict
 from opsconsole.model.tiers import Tier
+from opsconsole.model.values import Duration
+from support.runs import CHECKLIST
 from support.states import CRON, OPERATOR, STATES, Telling, pending
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -41,6 +45,21 @@ def test_a_time_names_its_zone(instant: str, shown: str) -> None:
     at = dt.datetime.fromisoformat(instant)
     assert exact_moment(at, CHICAGO) == shown
     assert moment(at, CHICAGO) == shown.partition(" (")[0]
+
+
+def test_an_interval_in_the_night_of_the_change_names_both_zones() -> None:
+    """The hour before the clocks go back does not seem to end when it begins."""
+    hourly = msgspec.structs.replace(
+        CHECKLIST, cadence=Cadence.INTERVAL, due=Due(timezone=str(CHICAGO), every=Duration.parse("1 h"))
+    )
+
+    def shown(instant: str) -> str:
+        slot = period_at(hourly, dt.datetime.fromisoformat(instant), CHICAGO)
+        return period(times_of(hourly, slot, CHICAGO))
+
+    assert shown("2026-11-01T06:30Z") == "Sunday 2026-11-01, 01:00 CDT to 01:00 CST"
+    assert shown("2026-11-01T07:30Z") == "Sunday 2026-11-01, 01:00 to 02:00 CST"
+    assert shown("2026-03-08T07:30Z") == "Sunday 2026-03-08, 01:00 CST to 03:00 CDT"
 
 
 def test_half_hours_east_of_greenwich() -> None:

@@ -224,6 +224,7 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
     [
         ("qbr-daily@2026-11-21", "qbr-daily-2026-11-21.md"),
         ("services@2026-W47", "services-2026-W47.md"),
+        ("pool@2026-11-21T1415Z", "pool-2026-11-21T1415Z.md"),
         ("audit_1@2026-Q4", "audit_1-2026-Q4.md"),
         ("review@2026-11", "review-2026-11.md"),
     ],

@@ -240,7 +240,8 @@ class Told:
 
     def due(self, now: dt.datetime, deeds: dict[dt.date, list[Deed]]) -> list[dt.date]:
         """Return the due dates from the first one until now, by the calendar on the wall."""
-        day = self.story.house.start or min((day for day, done in deeds.items() if done), default=None)
+        begun = (day for day, done in deeds.items() if done and done[0].verb != "explain")
+        day = self.story.house.start or min(begun, default=None)
         due, found = self.story.checklist.due, []
         while day is not None and hour(day, 2) <= now:
             weekend = due.days == "Mon..Fri" and day.weekday() in {5, 6}

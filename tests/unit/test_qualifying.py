@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -15,12 +16,13 @@ from opsconsole.contracts.probe import Environment
 from opsconsole.contracts.store import Head
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.entering import ActionRefused
-from opsconsole.engine.qualifying import Evidence
+from opsconsole.engine.evidence import Evidence
 from opsconsole.engine.verifying import Verifying
-from opsconsole.model.checklists import Cadence, Checklist, Due, Item, Section
+from opsconsole.model.calendar import period_of, times_of
+from opsconsole.model.checklists import Cadence, Checklist, Due, Item, Section, SignOffPolicy
 from opsconsole.model.counting import Phase, QualificationState
-from opsconsole.model.events import Actor, AmendmentKind, Approval, Event, Meaning, Signature, Signed
-from opsconsole.model.qualifications import Qualification
+from opsconsole.model.events import Actor, AmendmentKind, Approval, Event, Meaning, Opened, Signature, Signed
+from opsconsole.model.qualifications import Effect, Qualification
 from opsconsole.model.runs import fold
 from opsconsole.model.signoff import statement_of
 from opsconsole.model.tiers import Tier
@@ -45,6 +47,7 @@ class House:
     def __init__(self, directory: Path, rules: Qualification = RULES) -> None:
         self.place = Place(directory)
         self.rules = rules
+        self.checklist = CHECKLIST
         self.serial = 0
 
     def at(self, step: int, hour: int) -> None:
@@ -60,14 +63,14 @@ class House:
             actor,
             self.place.directory / actor.login,
             clock=self.place.clock,
-            checklists={CHECKLIST.id: CHECKLIST, REVIEW.id: REVIEW},
+            checklists={CHECKLIST.id: self.checklist, REVIEW.id: REVIEW},
             qualifications={self.rules.id: self.rules},
         )
 
     async def morning(self, step: int, actor: Actor = JANE) -> None:
         """Do and sign the run of a day."""
         self.at(step, 9)
-        session = await self.engine(actor).open(CHECKLIST)
+        session = await self.engine(actor).open(self.checklist)
         await done(session)
         await session.sign(session.statement())
         await session.aclose()
@@ -430,3 +433,105 @@ async def test_an_unknown_name_is_answered_with_those_there_are(house: House) ->
     """A typing mistake is told with what could have been meant."""
     with pytest.raises(ActionRefused, match="there is no qualification 'tow'; there are: two"):
         house.engine().qualifying.state("tow")
+
+
+# --- days that are made up for ----------------------------------------------------------------------
+
+
+async def test_a_day_that_is_made_up_for_with_a_clock_set_back_counts_for_no_approval(house: House) -> None:
+    """Opened, done and signed with yesterday's date, it looks clean; the chain has it behind the next morning."""
+    await house.morning(0)
+    await house.morning(2)
+    await house.morning(1)
+    house.at(2, 12)
+    assert house.state().current.reached == FIRST + dt.timedelta(days=1)
+    found = house.verified()
+    assert found.holds
+    assert not found.is_whole
+    assert list(found.unchecked) == [NEXT]
+    assert "it may have been made up for" in found.unchecked[NEXT]
+    assert "made-up-for" in {each.code for each in house.checked(NEXT).findings}
+    qualifying = house.engine().qualifying
+    state = qualifying.state("two", None, found.faults, found.unchecked)
+    assert any(NEXT in each for each in qualifying.blockers(state, house.place.now, found.faults, found.unchecked))
+
+
+async def test_a_day_in_doubt_can_be_excluded_by_two_persons(house: House) -> None:
+    """A clock may have been ahead on another host: the doubt goes with the day, and the count goes on."""
+    await house.morning(0)
+    await house.morning(2)
+    await house.morning(1)
+    house.at(2, 12)
+    session = await house.engine().resume(NEXT)
+    excluded = session.amendment(AmendmentKind.EXCLUDED, "the clock of ops02 was ahead", qualification="two")
+    await session.sign(session.statement(Meaning.AMENDED, None, excluded))
+    assert list(house.verified().unchecked) == [NEXT]
+    other = await house.engine(RAVI).resume(NEXT)
+    await other.sign(other.statement(Meaning.REVIEWED))
+    assert house.verified().is_whole
+    assert house.state().current.reached == FIRST + dt.timedelta(days=2)
+
+
+async def test_a_sign_off_that_is_dated_back_into_its_time_is_in_doubt(house: House) -> None:
+    """It may be signed for a day after its end: two days later somebody sets the clock to the day before."""
+    await house.morning(0)
+    house.at(1, 9)
+    session = await house.engine().open(CHECKLIST)
+    await done(session)
+    await house.morning(2)
+    await house.morning(3)
+    house.at(2, 10)
+    await session.sign(session.statement())
+    house.at(3, 12)
+    found = house.verified()
+    assert "stands behind an event of 2026-11-24 09:00Z" in found.unchecked[NEXT]
+
+
+async def test_a_missed_day_that_is_written_down_as_opened_does_not_hold(house: House) -> None:
+    """Whoever may sign and can write into the file makes up a day honestly dated: it was over, and not missed."""
+    await house.morning(0)
+    await house.morning(2)
+    first, when = fold(house.place.store.events(DAY)), FIRST + dt.timedelta(days=1)
+    assert first is not None
+    house.at(2, 10)
+    times = times_of(CHECKLIST, period_of(when, Cadence.DAILY), ZoneInfo("UTC"), when)
+    body = Opened(
+        times=times, definition=first.definition, definition_hash=first.definition_hash, version="0", missed=False
+    )
+    event_id = "00000000-0000-4000-8000-0000000000ff"
+    house.place.store.append([Event(id=event_id, run=NEXT, at=house.place.now, actor=JANE, body=body)])
+    session = await house.engine().resume(NEXT)
+    await done(session)
+    await session.sign(session.statement())
+    assert faults(house.checked(NEXT)) == ["opened-late"]
+    assert list(house.verified().faults) == [NEXT]
+
+
+async def test_a_reset_that_nobody_can_sign_any_more_is_documented_in_a_later_run(tmp_path: Path) -> None:
+    """Where nobody is asked to sign, a run that failed without a note is over for good: no note can follow."""
+    house = House(tmp_path, msgspec.structs.replace(RULES, unsigned=Effect.COUNT))
+    house.checklist = msgspec.structs.replace(CHECKLIST, sign_off=SignOffPolicy(needed=False))
+    house.at(0, 9)
+    session = await house.engine().open(house.checklist)
+    await session.enter("tickets", "40")
+    await session.tick("look")
+    house.at(3, 9)
+    with pytest.raises(ActionRefused, match="is FAIL"):
+        session.statement()
+    with pytest.raises(ActionRefused, match="is over"):
+        await session.note("tickets", "the vendor changed its API")
+    state = house.state()
+    qualifying = house.engine().qualifying
+    assert [each.run for each in state.resets][:1] == [DAY]
+    with pytest.raises(ActionRefused, match="takes no amendment: it is over"):
+        qualifying.documented_in(state, state.resets[0])
+    await house.morning(3)
+    later = f"morning@{FIRST + dt.timedelta(days=3)}"
+    assert qualifying.documented_in(house.state(), state.resets[0]) == later
+    session = await house.engine().resume(later)
+    said = session.amendment(AmendmentKind.RESET, "the vendor changed its API", qualification="two", about=DAY)
+    await session.sign(session.statement(Meaning.AMENDED, None, said))
+    assert DAY not in [each.run for each in house.state().unexplained]
+    with pytest.raises(ActionRefused, match="cannot be amended to say something of final"):
+        session.amendment(AmendmentKind.RESET, "why", qualification="two", about="final@2026-11-21")
+    house.place.store.close()

@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from opsconsole.contracts.anchor import Kept
+from opsconsole.contracts.store import Head
 from opsconsole.engine.entering import ActionRefused
 from opsconsole.engine.qualification_reporting import report_of
 from opsconsole.engine.verifying import Verifying
@@ -99,6 +101,30 @@ def made(company: Company, *, verify: bool = True) -> QualificationReport:
     engine = company.engine(KIM)
     verifying = Verifying(company.store, None, clock=company.clock) if verify else None
     return report_of(engine, company.checklists, "qbr-9day", verifying)
+
+
+class Notebook:
+    """Keeps a head that the record has not."""
+
+    name = "notebook"
+
+    def __init__(self, store_id: str) -> None:
+        self.store_id = store_id
+
+    def kept(self) -> Iterator[Kept]:
+        """Yield it."""
+        yield Kept(store_id=self.store_id, head=Head(1, "ab" * 32), where="page 1")
+
+
+def test_it_knows_what_status_knows(company: Company) -> None:
+    """A head that is kept outside and not in the record stands against an approval, in the report as well."""
+    asyncio.run(until(company, 2))
+    engine = company.engine(KIM)
+    verifying = Verifying(company.store, None, [Notebook(company.store.store_id)], clock=company.clock)  # type: ignore[list-item]
+    known = engine.qualifying.verified("qbr-9day", verifying)
+    report = report_of(engine, company.checklists, "qbr-9day", verifying)
+    assert len(known.record) == 1
+    assert known.record[0] in report.blockers
 
 
 def test_before_anything_happened(company: Company) -> None:

@@ -32,6 +32,8 @@ class Correction:
     field: str = ""
     text: str = ""
     qualification: str = ""
+    about: str = ""
+    """The run that a reset is documented for, where that is another one than the amended."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,7 @@ class SignedRun:
             field=wanted.field,
             text=wanted.text,
             qualification=wanted.qualification,
+            about=wanted.about,
         )
 
     async def signed(

@@ -86,8 +86,10 @@ def _carried_out(pruning: "Pruning", plan: "Plan", now: "dt.datetime", *, dry_ru
         narrate("nothing is old enough to be removed")
         return Exit.FAILED if contradicted else Exit.OK
     if dry_run:
+        removal = _Removals("would remove")
         for evidence in plan.evidence:
-            _say("would remove", _texts(evidence, evidence.texts))
+            removal.add(evidence, evidence.texts)
+        removal.tell()
         for file in plan.files:
             _say("would remove", _file(file))
         return Exit.FAILED if contradicted else Exit.OK
@@ -107,12 +109,16 @@ def _remove(pruning: "Pruning", plan: "Plan", now: "dt.datetime") -> None:
 
     if plan.evidence:
         pruning.refuse_powerless()
-    for evidence in plan.evidence:
-        removed = pruning.remove_evidence(plan, evidence, now)
-        if isinstance(removed, Spared):
-            _spare(removed)
-        else:
-            _say("removed", _texts(evidence, removed))
+    removal = _Removals("removed")
+    try:
+        for evidence in plan.evidence:
+            removed = pruning.remove_evidence(plan, evidence, now)
+            if isinstance(removed, Spared):
+                _spare(removed)
+            else:
+                removal.add(evidence, removed)
+    finally:
+        removal.tell()
     for file in plan.files:
         gone = pruning.remove_file(plan, file, now)
         if isinstance(gone, Spared):
@@ -130,9 +136,37 @@ def _spare(spared: "Spared") -> None:
     narrate(f"kept {spared.what}: {spared.why}")
 
 
-def _texts(evidence: "OldEvidence", texts: int) -> str:
-    noun = "evidence text" if texts == 1 else "evidence texts"
-    return f"{texts} {noun} ({evidence.characters:,} characters) of {evidence.run}, which was never signed"
+class _Removals:
+    """Says whose evidence goes: each run as it happens, the many of an interval in one line a list."""
+
+    def __init__(self, verb: str) -> None:
+        self._verb = verb
+        self._many: dict[str, list[tuple[OldEvidence, int]]] = {}
+
+    def add(self, evidence: "OldEvidence", texts: int) -> None:
+        """Say, or keep for the end, that so many texts of a run go."""
+        from opsconsole.model.calendar import is_slot
+
+        checklist, _, period = evidence.run.partition("@")
+        if is_slot(period):
+            self._many.setdefault(checklist, []).append((evidence, texts))
+        else:
+            _say(self._verb, f"{_texts(texts, evidence.characters)} of {evidence.run}, which was never signed")
+
+    def tell(self) -> None:
+        """Say what was kept for the end."""
+        for found in self._many.values():
+            runs = [evidence.run for evidence, _ in found]
+            sizes = _texts(sum(texts for _, texts in found), sum(evidence.characters for evidence, _ in found))
+            if len(runs) == 1:
+                _say(self._verb, f"{sizes} of {runs[0]}, which was never signed")
+            else:
+                last = runs[-1].partition("@")[2]
+                _say(self._verb, f"{sizes} of {runs[0]} to {last}, {len(runs)} runs that were never signed")
+
+
+def _texts(texts: int, characters: int) -> str:
+    return f"{texts} {'evidence text' if texts == 1 else 'evidence texts'} ({characters:,} characters)"
 
 
 def _file(file: "OldFile") -> str:

@@ -137,7 +137,7 @@ def _reset_lines(state: QualificationState, reset: Reset) -> Iterator[str]:
     day = state.day_of(reset.run)
     if day is not None and day.fact.fault:
         yield f"  first: opsconsole verify {reset.run}"
-    first = before_amending(day.fact) if day is not None else ""
+    first = before_amending(day.fact) if day is not None and not day.fact.fault else ""
     yield f"  OPEN: {first or f'opsconsole qualification reset {state.definition.id} {reset.date} --reason TEXT'}"
 
 

@@ -301,7 +301,7 @@ def reset(
         from opsconsole.cli.qualification_text import reset_words
 
         emit(f"The count of {name} began anew: {visible(reset_words(found))}\n", None)
-        raise typer.Exit(_amended(parts, AmendmentKind.RESET, name, day.fact, reason, means, yes=yes))
+        raise typer.Exit(_documented(parts, state, found, day.fact, reason, means, yes=yes))
 
 
 @qualification_commands.command("exclude")
@@ -330,6 +330,32 @@ def exclude(
         if code is Exit.OK:
             narrate(f"it holds once a second person has reviewed it: opsconsole sign {day.fact.run} --as reviewed")
         raise typer.Exit(code)
+
+
+def _documented(
+    parts: "Services",
+    state: "QualificationState",
+    found: "Reset",
+    fact: "DayFact",
+    reason: str,
+    means: "Means",
+    *,
+    yes: bool,
+) -> Exit:
+    """Have the reason of a reset signed, in the record of a later run where its own takes no amendment."""
+    from opsconsole.cli.proposing import Correction, SignedRun
+    from opsconsole.engine.entering import ActionRefused
+
+    name = state.definition.id
+    try:
+        run = parts.engine.qualifying.documented_in(state, found)
+    except ActionRefused as error:
+        _refuse(str(error), error.hint)
+    if run == found.run:
+        return _amended(parts, AmendmentKind.RESET, name, fact, reason, means, yes=yes)
+    narrate(f"{found.run} takes no amendment: its reason is given in the record of {run}")
+    correction = Correction(AmendmentKind.RESET, reason, qualification=name, about=found.run)
+    return _asked_for(parts, SignedRun(run, Meaning.AMENDED, means, correction), yes=yes)
 
 
 def _amended(
@@ -396,9 +422,6 @@ def _refuse(message: str, hint: str = "") -> NoReturn:
 
     report(ActionRefused(message, hint))
     raise typer.Exit(Exit.FAILED)
-
-
-qualification_commands.command("report")(qualification_report)
 
 
 qualification_commands.command("report")(qualification_report)

@@ -6,7 +6,7 @@ from opsconsole.cli.proposing import Proposal
 from opsconsole.contracts.signer import Candidate, KeyPlace
 from opsconsole.export.facts import binding, exact_moment, zone_of
 from opsconsole.export.wording import signed_words
-from opsconsole.model.events import AmendmentKind, Approval, Meaning
+from opsconsole.model.events import Amendment, AmendmentKind, Approval, Meaning
 from opsconsole.model.runs import Corrected, RunState, SignOff
 from opsconsole.model.signoff import count_words
 from opsconsole.model.text import visible, visible_lines
@@ -46,7 +46,7 @@ def proposal_lines(proposal: Proposal) -> Iterator[str]:
 def _correction_lines(state: RunState, corrected: Corrected) -> Iterator[str]:
     amendment = corrected.amendment
     if amendment.qualification:
-        yield from _fact("about", f"{amendment.qualification}: {_about(amendment.kind)}")
+        yield from _fact("about", f"{amendment.qualification}: {_about(amendment)}")
         yield from _fact("reason", amendment.reason)
         return
     item = state.items.get(amendment.item) or state.retired.get(amendment.item)
@@ -72,9 +72,9 @@ def _correction_lines(state: RunState, corrected: Corrected) -> Iterator[str]:
     yield from _fact("reason", amendment.reason)
 
 
-def _about(kind: AmendmentKind) -> str:
-    if kind is AmendmentKind.RESET:
-        return "why the count began anew with this run"
+def _about(amendment: Amendment) -> str:
+    if amendment.kind is AmendmentKind.RESET:
+        return f"why the count began anew with {amendment.run or 'this run'}"
     return "this run is not to count, neither for nor against; a second person has to review that"
 
 

@@ -1,6 +1,7 @@
 """`verify`: whether the record still is what was written and signed, run by run."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from enum import StrEnum
@@ -141,11 +142,15 @@ def _text(parts: "Services", verifying: "Verifying", names: list[str]) -> Exit:
     tell.chain(chain)
     _line(f"the chain is {_broken_words(chain)}" if chain.broken is not None else "the chain is intact")
     tally = Tally(chain_broken=chain.broken is not None)
+    many = _Many()
     for run in verifying.runs(names):
         tally.add(run)
-        for line in _run_lines(run):
-            _line(line)
         tell.findings(run.run, run.findings)
+        if names or not many.takes(run):
+            for line in _run_lines(run):
+                _line(line)
+    for line in many.lines():
+        _line(line)
     for anchor in verifying.anchors():
         tally.add(anchor)
         for line in _anchor_lines(anchor):
@@ -171,6 +176,38 @@ def _run_lines(run: "CheckedRun") -> Iterator[str]:
         at = f"{each.signed_at:%Y-%m-%d %H:%M:%SZ}"
         yield f"    {each.meaning} {each.result} by {who} at {at}, {each.tier}{key}: {holds[each.verified]}"
     yield from _finding_lines(run.findings)
+
+
+class _Many:
+    """Sums up unsigned runs of lists that are due every few minutes, where nothing was found of them."""
+
+    def __init__(self) -> None:
+        self._results: dict[str, Counter[str]] = {}
+        self._first: dict[str, CheckedRun] = {}
+        self._last: dict[str, str] = {}
+
+    def takes(self, run: "CheckedRun") -> bool:
+        """Take a run to be summed up; return whether it is one of those."""
+        from opsconsole.model.calendar import is_slot
+        from opsconsole.model.verification import Standing
+
+        checklist, _, period = run.run.partition("@")
+        if run.standing is not Standing.UNSIGNED or run.findings or run.signatures or not is_slot(period):
+            return False
+        self._results.setdefault(checklist, Counter())[str(run.result)] += 1
+        self._first.setdefault(checklist, run)
+        self._last[checklist] = period
+        return True
+
+    def lines(self) -> Iterator[str]:
+        """Yield a line for each list."""
+        for checklist, results in self._results.items():
+            first = self._first[checklist]
+            if results.total() == 1:
+                yield from _run_lines(first)
+                continue
+            came_to = ", ".join(f"{number} {result}" for result, number in results.items())
+            yield f"{first.run} to {self._last[checklist]}, {results.total()} runs  unsigned  {came_to}"
 
 
 def _anchor_lines(anchor: "CheckedAnchor") -> Iterator[str]:

@@ -18,11 +18,13 @@ def amendment_of(
     field: str = "",
     text: str = "",
     qualification: str = "",
+    about: str = "",
 ) -> Amendment:
     """Return an amendment of the signed `run`; raises ActionRefused where it makes none.
 
     A new entry is judged against the reading that the old one was judged against. An item that an edit of the
-    checklist removed counts no more, and so takes nothing but notes.
+    checklist removed counts no more, and so takes nothing but notes. `about` is the run of the same checklist that
+    a reset is documented for, where that is another one.
     """
     if run.signed is None:
         raise ActionRefused(f"{run.run} is not signed: change it as usual")
@@ -46,7 +48,16 @@ def amendment_of(
         case AmendmentKind.RESET | AmendmentKind.EXCLUDED:
             if not qualification:
                 raise ActionRefused("name the qualification that is meant")
-            return Amendment(kind=kind, reason=why, qualification=qualification)
+            return Amendment(kind=kind, reason=why, qualification=qualification, run=_other(run, kind, about))
+
+
+def _other(run: RunState, kind: AmendmentKind, about: str) -> str:
+    """Return the run that an amendment of `run` speaks of, empty for itself."""
+    if about in {"", run.run}:
+        return ""
+    if kind is not AmendmentKind.RESET or about.partition("@")[0] != run.definition.id:
+        raise ActionRefused(f"{run.run} cannot be amended to say something of {about}")
+    return about
 
 
 def _item(run: RunState, name: str, *, among_retired: bool = False) -> ItemState:

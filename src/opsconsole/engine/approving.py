@@ -17,7 +17,7 @@ import msgspec
 from opsconsole.contracts.signer import Candidate
 from opsconsole.contracts.store import Conflict, StoreError, StoreUnavailable
 from opsconsole.engine.entering import ActionRefused, written
-from opsconsole.engine.qualifying import Evidence
+from opsconsole.engine.evidence import Evidence
 from opsconsole.engine.signing import Signing, tier_of
 from opsconsole.model.approving import ReviewFact, decider_objection
 from opsconsole.model.checklists import Checklist

@@ -43,4 +43,5 @@ def _decision(state: RunState, signature: SignOff, approval: Approval, fault: st
         fault=fault,
         signatory=signatory_of(signature),
         beside=tuple(signatory_of(each) for each in before if each.body.statement.meaning not in DECIDING),
+        passed=state.passed,
     )

@@ -15,7 +15,7 @@ from opsconsole.contracts.probe import Environment, ProbeKind
 from opsconsole.contracts.store import AlreadyOpen, AlreadySigned, RunKey, Store
 from opsconsole.engine.entering import ActionRefused
 from opsconsole.engine.identity import local_zone
-from opsconsole.engine.locking import PassLock
+from opsconsole.engine.locking import SUFFIX, PassLock
 from opsconsole.engine.measuring import MeasuringOptions, Pass, longest_pass, unmeasured
 from opsconsole.engine.past import StoreHistory
 from opsconsole.engine.qualifying import Qualifying
@@ -218,7 +218,7 @@ class Engine:
         """
         if session.state.signed is not None or session.state.missed or session.state.lapsed(self.clock()):
             return False
-        lock = PassLock(self._locks / f"{session.state.run}.lock", longest_pass(session.state))
+        lock = PassLock(self._locks / f"{session.state.run}{SUFFIX}", longest_pass(session.state))
         async with lock.held(waiting, given_up) as joined:
             await session.refresh()
             if joined and not only:

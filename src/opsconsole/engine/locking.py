@@ -4,16 +4,20 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from opsconsole.engine.spill import make_private
 
+SUFFIX = ".lock"
 _POLL = 0.1
 """Seconds between two looks at a lock that somebody else holds; flock has no other way to wait and be cancelled."""
 
 PATIENCE = 60.0
 _WHOLE = b"complete"
+_OLD = 86_400.0
+"""Seconds after which a lock file that nobody holds is removed: a list of five minutes makes 288 a day."""
 
 
 class PassLock:
@@ -41,6 +45,8 @@ class PassLock:
             yield False
             return
         try:
+            if not os.fstat(descriptor).st_size:  # no pass over this run was begun before, so it is a new one
+                _remove_old(self._path)
             deadline: float | None = None
             while not (taken := _taken(descriptor)):
                 now = asyncio.get_running_loop().time()
@@ -78,3 +84,28 @@ def _taken(descriptor: int) -> bool:
     except OSError:  # a file system without flock: there is nothing to wait for
         return True
     return True
+
+
+def _remove_old(besides: Path) -> None:
+    """Remove the lock files beside this one that are old and held by nobody.
+
+    Whoever opens one at this moment may hold a file without a name, and measure beside somebody else: the lock
+    saves work, and nothing rests on it.
+    """
+    before = time.time() - _OLD
+    with contextlib.suppress(OSError), os.scandir(besides.parent) as found:
+        for each in found:
+            if each.name == besides.name or not each.name.endswith(SUFFIX):
+                continue
+            if each.stat(follow_symlinks=False).st_mtime < before:
+                _remove_unheld(Path(each.path))
+
+
+def _remove_unheld(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            if _taken(descriptor):
+                path.unlink()
+        finally:
+            os.close(descriptor)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from opsconsole.engine.engine import Engine
-from opsconsole.engine.qualifying import Evidence
+from opsconsole.engine.evidence import Evidence
 from opsconsole.engine.verifying import Verifying
 from opsconsole.model.approving import ReviewFact
 from opsconsole.model.checklists import Checklist

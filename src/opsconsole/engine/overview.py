@@ -323,8 +323,8 @@ def carried_actions(engine: Engine, state: RunState) -> tuple[Action, ...]:
     if state.signed is not None and state.times.over(engine.clock()):
         return ()
     present = state.times.period.key
-    earlier = (each for each in open_actions(engine, state.definition.id))
-    return tuple(each for each in earlier if RunKey.parse(each.run).period < present)
+    still = open_actions(engine, state.definition.id)
+    return tuple(each for each in still if RunKey.parse(each.run).period < present)
 
 
 def action_named(engine: Engine, name: str) -> Action:

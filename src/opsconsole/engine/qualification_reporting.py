@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from opsconsole.engine.entering import ActionRefused
+from opsconsole.engine.evidence import Evidence
 from opsconsole.engine.overview import all_actions
 from opsconsole.engine.reporting import Checked, checked
 from opsconsole.model.calendar import period_of, times_of
@@ -40,13 +41,11 @@ def report_of(
     checklist = checklists.get(definition.checklist)
     if checklist is None:
         raise ActionRefused(f"{name} counts runs of '{definition.checklist}', and there is no such checklist")
-    state = engine.qualifying.state(name, now)
+    known = engine.qualifying.verified(name, verifying) if verifying is not None else Evidence()
+    state = engine.qualifying.state(name, None, known.faults, known.unchecked)
     runs = _runs_of(engine, state)
     found = checked(verifying, runs) if verifying is not None else Checked()
-    faults = {each.run: each.faults[0] for each in found.checks if each.faults}
-    if faults:
-        state = engine.qualifying.state(name, now, faults)
-    review = engine.qualifying.review(state, faults)
+    review = engine.qualifying.review(state, known.faults, known.unchecked)
     reviewed = engine.load(review.run) if review is not None and review.opened else None
     head = engine.store.head()
     raised_in = [definition.checklist, *([definition.review] if definition.review else [])]
@@ -59,7 +58,7 @@ def report_of(
             reviewed=reviewed,
             tiers=_tiers(engine, state),
             actions=[each for one in raised_in for each in all_actions(engine, one)],
-            blockers=engine.qualifying.blockers(state, now, faults),
+            blockers=engine.qualifying.blockers(state, now, known.faults, known.unchecked, known.record),
             definition_hash=qualification_hash(definition),
             provenance=Provenance(
                 store_id=engine.store.store_id,

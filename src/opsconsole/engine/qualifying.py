@@ -10,12 +10,13 @@ import msgspec
 from opsconsole.contracts.store import RunKey, StoreError, StoreUnavailable
 from opsconsole.engine.decisions import decisions_in
 from opsconsole.engine.entering import ActionRefused
+from opsconsole.engine.evidence import Doubt, Evidence, doubt_of, note, of_record
 from opsconsole.engine.outlines import Outline, Outlines, Readable
 from opsconsole.model.approving import ReviewFact, blockers
-from opsconsole.model.calendar import instant, period_at, period_of, time_of_day, times_of
+from opsconsole.model.calendar import instant, is_due, period_at, period_of, time_of_day, times_of
 from opsconsole.model.checklists import Cadence, Checklist
 from opsconsole.model.counted_dates import counted_dates
-from opsconsole.model.counting import Attempt, DayState, Decision, QualificationState, qualified
+from opsconsole.model.counting import Attempt, DayState, Decision, QualificationState, Reset, qualified
 from opsconsole.model.events import Approval, ApprovedDay
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.qualifications import (
@@ -25,10 +26,12 @@ from opsconsole.model.qualifications import (
     fact_of,
     needs_items,
     qualification_hash,
+    reasons_for_others,
     signing_time,
 )
 from opsconsole.model.runs import FoldError, RunState, fold
-from opsconsole.model.verification import CheckedRun, Weight
+from opsconsole.model.signoff import hurdles
+from opsconsole.model.verification import Weight
 
 if TYPE_CHECKING:
     from opsconsole.engine.engine import Engine
@@ -76,7 +79,7 @@ class Qualifying:
         return qualified(definition, facts, self._decisions(definition, now, checked), at)
 
     def _facts(
-        self, definition: Qualification, at: dt.datetime, until: dt.datetime | None, checked: "Evidence"
+        self, definition: Qualification, at: dt.datetime, until: dt.datetime | None, checked: Evidence
     ) -> Iterator[DayFact]:
         """Yield what the record says of each due date, from the first run on; `until` is None for all of it."""
         checklist = self._checklists.get(definition.checklist)
@@ -85,17 +88,25 @@ class Qualifying:
         where = self._engine.zone_of(checklist)
         read = self._read(definition.checklist, until)
         days = {each.state.times.period.start: each for each in read.runs.values() if _is_daily(each)}
-        first = definition.start or min(days, default=None)
+        first = definition.start or min((day for day, each in days.items() if not each.state.missed), default=None)
         if first is None:
             return
 
         at_hour = dt.time() if checklist.schedule is None else time_of_day(checklist.schedule.at)
+        elsewhere = dict(
+            said
+            for outline in sorted(read.runs.values(), key=lambda one: one.last_seq)
+            if outline.state.amendments and outline.state.run not in {*checked.faults, *read.faults}
+            for said in reasons_for_others(outline.state, definition.id)
+        )
         followed = (each for outline in read.runs.values() for each in outline.followed)
         last = period_at(checklist, at, where).start
-        for date in counted_dates(checklist, followed, first, last, lambda date: instant(date, at_hour, where)):
-            fact = self._fact(definition, checklist, date, days.get(date), until)
+        for each in counted_dates(checklist, followed, first, last, lambda date: instant(date, at_hour, where)):
+            fact = self._fact(definition, checklist, each.date, days.get(each.date), until)
             fault = checked.faults.get(fact.run) or read.faults.get(fact.run) or fact.fault
-            yield msgspec.structs.replace(fact, fault=fault, unchecked=checked.unchecked.get(fact.run, ""))
+            doubt = checked.unchecked.get(fact.run, "")
+            reset = (None if fault else fact.reset) or elsewhere.get(fact.run)
+            yield msgspec.structs.replace(fact, fault=fault, unchecked=doubt, closed=each.closed, reset=reset)
 
     def _read(self, checklist: str, until: dt.datetime | None) -> Readable:
         outlines = self._outlines.setdefault(checklist, Outlines(self._engine.store, checklist))
@@ -167,6 +178,39 @@ class Qualifying:
         """Return the first and the last day of the last count of a qualification, None while it is not full."""
         attempt = self.state(name).current
         return (attempt.first, attempt.reached) if attempt.first and attempt.reached else None
+
+    def documented_in(self, state: QualificationState, reset: Reset) -> str:
+        """Return in which run's record the reason of a reset is given: its own, where that takes an amendment.
+
+        For one whose record does not hold, or that nobody can open or sign any more, it is the first signed run
+        after it that holds. Raises ActionRefused where there is none yet.
+        """
+        days = [each.fact for attempt in state.attempts for each in attempt.days]
+        own = next((each for each in days if each.run == reset.run), None)
+        why = self._takes_none(state.definition, own) if own is not None else ""
+        if not why:
+            return reset.run
+        after = sorted((each for each in days if each.date > reset.date), key=lambda each: each.date)
+        found = next((each for each in after if each.signed_at is not None and not each.fault), None)
+        if found is None:
+            raise ActionRefused(
+                f"{reset.run} takes no amendment: {why}",
+                "its reason is given in the first run after it that is signed and holds, and there is none yet",
+            )
+        return found.run
+
+    def _takes_none(self, definition: Qualification, fact: DayFact) -> str:
+        """Return why the record of a day can never take an amendment; nothing where it can, once it is signed."""
+        checklist = self._checklists.get(definition.checklist)
+        if fact.fault or fact.signed_at is not None or checklist is None:
+            return fact.fault
+        if not fact.opened:
+            period, where = period_of(fact.date, Cadence.DAILY), self._engine.zone_of(checklist)
+            return "" if is_due(checklist, period, where) else "nobody ran it, and it is not due any more"
+        run = self._engine.load(fact.run)
+        if run is None or not run.lapsed(self._engine.clock()):
+            return ""
+        return next((f"it is over, and {each.text}" for each in hurdles(run)), "")
 
     # --- review and decision -----------------------------------------------------------------------
 
@@ -276,11 +320,13 @@ class Qualifying:
         """
         return blockers(state, self.review(state, faults, unchecked), now, record)
 
-    def _decisions(
-        self, definition: Qualification, until: dt.datetime | None, checked: "Evidence"
-    ) -> list[Decision]:
-        """Return every decision on a qualification, in order; it stands in a final review, or in a day's record."""
-        places = dict.fromkeys(filter(None, (definition.checklist, definition.review)))
+    def _decisions(self, definition: Qualification, until: dt.datetime | None, checked: Evidence) -> list[Decision]:
+        """Return every decision on a qualification, in order; it stands in a final review, or in a day's record.
+
+        Looked for in every list that comes after it, too: an edit of its `review` takes no refusal away.
+        """
+        after = (each.id for each in self._checklists.values() if each.due.after == definition.id)
+        places = dict.fromkeys(filter(None, (definition.checklist, definition.review, *after)))
         runs = [each.state for name in places for each in self._read(name, until).runs.values()]
         found = (
             each for state in runs for each in decisions_in(state, definition.id, checked.faults.get(state.run, ""))
@@ -289,16 +335,18 @@ class Qualifying:
 
     # --- verification ------------------------------------------------------------------------------
 
-    def verified(self, name: str, verifying: "Verifying", now: dt.datetime | None = None) -> "Evidence":
+    def verified(self, name: str, verifying: "Verifying", now: dt.datetime | None = None) -> Evidence:
         """Return what is wrong with the records that a qualification rests on, and what could not be checked.
 
         Chain, signatures and what was signed, of every day of the last count and of the final review, of the runs
         that reset a count, and the heads kept outside. What does not hold resets a count, so that it is another one
-        that is the last: its runs have their turn then. Runs `ssh-keygen` for each signature: call it from a thread
-        where a screen waits.
+        that is the last: its runs have their turn then. Where the chain says that a day may have been made up for,
+        with a clock that was set back, that stands against an approval until two persons have excluded the day.
+        Runs `ssh-keygen` for each signature: call it from a thread where a screen waits.
         """
         faults: dict[str, str] = {}
         unchecked: dict[str, str] = {}
+        doubts: dict[str, Doubt] = {}
         seen: set[str] = set()
         while True:
             state = self.state(name, now, faults, unchecked)
@@ -307,8 +355,13 @@ class Qualifying:
                 break
             seen.update(wanted)
             for each in verifying.runs(wanted):
-                _note(each, faults, unchecked)
-        told = list(_of_record(verifying))
+                note(each, faults, unchecked)
+                doubts[each.run] = doubt_of(each, verifying)
+        for day in state.current.evidence:
+            doubt = doubts.get(day.fact.run)
+            if doubt is not None and (why := doubt.of(day.fact, state.definition)):
+                unchecked.setdefault(day.fact.run, why)
+        told = list(of_record(verifying))
         return Evidence(
             faults=faults,
             unchecked=unchecked,
@@ -318,54 +371,10 @@ class Qualifying:
 
     def rests_on(self, state: QualificationState) -> tuple[str, ...]:
         """Return the runs that a state rests on: the last count, its review, resets, and what was decided."""
-        resets = (each.run for each in state.resets)
+        resets = (run for each in state.resets for run in (each.run, each.reason.run if each.reason else ""))
         decided = (each.run for each in state.overturned)
-        there = (each for each in (*resets, *decided) if self._engine.store.last_seq(each))
+        there = (each for each in (*resets, *decided) if each and self._engine.store.last_seq(each))
         return tuple(dict.fromkeys((*self.runs_of(state), *there)))
-
-
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What verifying the records of a qualification found."""
-
-    faults: Mapping[str, str] = {}
-    """Why records do not hold, by run: such a day resets the count."""
-    unchecked: Mapping[str, str] = {}
-    """Why nobody can tell whether records hold, by run: that stands against an approval, and resets nothing."""
-    record: tuple[str, ...] = ()
-    """What is wrong with the record as a whole, or could not be checked of it, a line each: see `blockers`."""
-    record_holds: bool = True
-    """Whether nothing of `record` is known to be wrong, and there are at most doubts."""
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing is known to be wrong."""
-        return not self.faults and self.record_holds
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether everything could be checked, and holds."""
-        return self.holds and not self.unchecked and not self.record
-
-
-def _note(checked: CheckedRun, faults: dict[str, str], unchecked: dict[str, str]) -> None:
-    for finding in checked.findings:
-        if finding.weight is Weight.FAULT:
-            faults.setdefault(checked.run, finding.text)
-        elif finding.weight is Weight.UNCHECKED:
-            unchecked.setdefault(checked.run, finding.text)
-
-
-def _of_record(verifying: "Verifying") -> Iterator[tuple[Weight, str]]:
-    """Yield what is wrong with the chain, and with the heads that are kept outside of it."""
-    broken = verifying.chain.broken
-    if broken is not None:
-        yield Weight.FAULT, f"the chain of the record is broken at event {broken.seq}: {broken.why}"
-    for anchor in verifying.anchors():
-        for each in anchor.findings:
-            if each.weight is Weight.FAULT:
-                yield each.weight, f"{anchor.name}: {each.text}"
-            elif each.weight is Weight.UNCHECKED:
-                yield each.weight, f"{anchor.name} could not be checked: {each.text}"
 
 
 def _is_daily(outline: Outline) -> bool:

@@ -13,11 +13,13 @@ from opsconsole.contracts.store import RunKey
 from opsconsole.engine.entering import ActionRefused
 from opsconsole.engine.identity import local_zone
 from opsconsole.engine.overview import all_actions
+from opsconsole.engine.sparing import SparingReader
 from opsconsole.model.actions import Action
 from opsconsole.model.calendar import (
     Period,
     due_date,
     midnight,
+    period_at,
     period_of,
     periods_since,
     previous,
@@ -27,6 +29,7 @@ from opsconsole.model.calendar import (
 )
 from opsconsole.model.checklists import Cadence, Checklist
 from opsconsole.model.counting import Phase, QualificationState
+from opsconsole.model.events import Stored
 from opsconsole.model.outstanding import outstanding, waiting_runs
 from opsconsole.model.report_effort import Act, acts_of
 from opsconsole.model.report_period import Asked, period_report
@@ -46,6 +49,8 @@ LOOKED_ON = 400
 looked for, at most."""
 CADENCES = (Cadence.DAILY, Cadence.WEEKLY, Cadence.MONTHLY, Cadence.QUARTERLY)
 """What there are reports of."""
+_MANY = 500
+"""Runs of one checklist that are read in one pass over the record, others included, instead of one by one."""
 _SLOT = re.compile(r"(\d{4}-\d{2}-\d{2})T\d{4}Z\Z")
 _WEEK = re.compile(r"(\d{4})-W(\d{2})\Z")
 _MONTH = re.compile(r"\d{4}-\d{2}\Z")
@@ -90,6 +95,7 @@ class Reporting:
 
     def __post_init__(self) -> None:
         self._now = self.engine.clock()
+        self._reader = SparingReader(self.engine.store)
         self._where = zone(self.timezone or local_zone())
 
     # --- the report --------------------------------------------------------------------------------
@@ -175,20 +181,31 @@ class Reporting:
     def _state(self, run: str) -> RunState | None:
         """Return a run, folded once; what people did in it is remembered."""
         if run not in self._folded:
-            events = self.engine.store.events(run)
-            state = fold(events)
-            if state is None:
-                return None
+            self._fold(run, list(self._reader.events(run)))
+        return self._folded.get(run)
+
+    def _fold(self, run: str, events: Sequence[Stored]) -> None:
+        state = fold(events)
+        if state is not None:
             self._folded[run] = state
             self._acts += acts_of(events)
-        return self._folded[run]
+
+    def _read_ahead(self, keys: Sequence[RunKey], asked: Asked) -> None:
+        """Read the runs of both periods in one pass, where there are many."""
+        begins, ends = asked.before.start - _DAY, asked.period.end + _DAY
+        named = ((key.id, dates_named(key.period)) for key in keys if key.id not in self._folded)
+        wanted = [run for run, dates in named if dates is not None and dates.start <= ends and dates.end >= begins]
+        if len(wanted) > _MANY:
+            for run, events in self._reader.events_of(wanted).items():
+                self._fold(run, events)
 
     def _told(self, checklist: Checklist, asked: Asked, removed: bool) -> Told | None:
         """Return what the record tells of a checklist; None for a removed one that has no part in the report."""
         where = self.engine.zone_of(checklist)
         keys = self._keys.get(checklist.id, [])
         if not keys:
-            return None if removed else Told(checklist, where, (), never_run=not checklist.due.after)
+            return None if removed else self._never_run(checklist, where)
+        self._read_ahead(keys, asked)
         present = self._expected(checklist, where, asked.period, removed=removed)
         before = self._expected(checklist, where, asked.before, removed=removed)
         if removed and not present and not before:
@@ -202,6 +219,13 @@ class Reporting:
             later=self._looked_on([*before, *present], keys, backwards=False),
             removed=removed,
         )
+
+    def _never_run(self, checklist: Checklist, where: ZoneInfo) -> Told:
+        if checklist.due.after:
+            return Told(checklist, where, ())
+        present = period_at(checklist, self._now, where)
+        awaited = self._now >= times_of(checklist, present, where).due_at
+        return Told(checklist, where, (), never_run=True, awaited=awaited)
 
     def _expected(self, checklist: Checklist, where: ZoneInfo, span: Period, *, removed: bool) -> list[Expected]:
         """Return the periods of a checklist that are due within `span` and until now, and other runs of then."""

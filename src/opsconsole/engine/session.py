@@ -394,13 +394,15 @@ class RunSession:
         field: str = "",
         text: str = "",
         qualification: str = "",
+        about: str = "",
     ) -> Amendment:
         """Return an amendment of the signed run as it would be made; raises ActionRefused where it makes none."""
         state = self.state.items.get(item)
         is_number = state is not None and state.item.entry is not None and state.item.entry.kind is EntryKind.NUMBER
         said = text if kind is AmendmentKind.ENTRY and is_number else self._redact(text)
         why = self._redact(reason)
-        return amendment_of(self.state, kind, why, item=item, field=field, text=said, qualification=qualification)
+        names = {"item": item, "field": field, "qualification": qualification, "about": about}
+        return amendment_of(self.state, kind, why, text=said, **names)
 
     def payload(self, statement: Statement) -> bytes:
         """Return the bytes that a signature of `statement` is over (see model/record.py). Reads the store."""

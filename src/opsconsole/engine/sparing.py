@@ -7,7 +7,7 @@ runs follow is in memory once.
 import datetime as dt
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import msgspec
 
@@ -32,6 +32,10 @@ class _Peeked(msgspec.Struct, frozen=True):
     body: _Body
 
 
+class _Owned(msgspec.Struct, frozen=True):
+    run: str
+
+
 class _Opening(msgspec.Struct, frozen=True, tag="opened"):
     """An `Opened` whose definition is not decoded yet."""
 
@@ -51,10 +55,15 @@ class _OpeningEvent(msgspec.Struct, frozen=True):
     body: _Opening
 
 
+_OWNED = msgspec.json.Decoder(_Owned)
 _PEEKED = msgspec.json.Decoder(_Peeked)
 _OPENING = msgspec.json.Decoder(_OpeningEvent, dec_hook=dec_hook)
 _EVENT = msgspec.json.Decoder(Event, dec_hook=dec_hook)
 _DEFINITION = msgspec.json.Decoder(Checklist, dec_hook=dec_hook)
+
+
+def _unreadable(link: Link, error: Exception) -> StoreError:
+    return StoreError(f"event {link.seq} cannot be read: {error}", "Check the record: opsconsole verify --all")
 
 
 class SparingReader:
@@ -74,14 +83,32 @@ class SparingReader:
     def events(self, run: str, *, after: int = 0, item: str = "") -> Iterator[Stored]:
         """Yield the events of a run beyond a seq, without evidence texts; raises StoreError for a changed one."""
         for link in self._store.links(run, after=after):
+            stored = self._stored(link, item)
+            if stored is not None:
+                yield stored
+
+    def events_of(self, runs: Collection[str]) -> dict[str, list[Stored]]:
+        """Return the events of many runs, in one pass over the record: each would be a question to a server.
+
+        Raises StoreError for a changed one, and for any that does not tell its run.
+        """
+        found: dict[str, list[Stored]] = {run: [] for run in runs}
+        for link in self._store.links():
             try:
-                event = self._event(link, item)
-            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-                raise StoreError(
-                    f"event {link.seq} cannot be read: {error}", "Check the record: opsconsole verify --all"
-                ) from error
-            if event is not None:
-                yield Stored(seq=link.seq, event=event, prev=link.prev, hash=link.hash)
+                run = _OWNED.decode(link.document).run
+            except msgspec.MsgspecError as error:
+                raise _unreadable(link, error) from error
+            stored = self._stored(link) if run in found else None
+            if stored is not None:
+                found[run].append(stored)
+        return found
+
+    def _stored(self, link: Link, item: str = "") -> Stored | None:
+        try:
+            event = self._event(link, item)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise _unreadable(link, error) from error
+        return Stored(seq=link.seq, event=event, prev=link.prev, hash=link.hash) if event is not None else None
 
     def _event(self, link: Link, item: str) -> Event | None:
         if link_hash(link.prev, link.document) != link.hash:

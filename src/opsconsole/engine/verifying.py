@@ -14,16 +14,18 @@ from opsconsole.contracts.anchor import Anchor, AnchorError, Kept
 from opsconsole.contracts.signer import SignatureRefused, SigningError, Verifier
 from opsconsole.contracts.store import Link, RunKey, Store, StoreError, StoreUnavailable, Verified
 from opsconsole.engine.session import utc_now
-from opsconsole.model.claims import SIGNING_TAKES, definition_fault, event_findings, opening_fault
-from opsconsole.model.clock_steps import Clocks, clock_steps
+from opsconsole.model.claims import SIGNING_TAKES, definition_fault, event_findings
+from opsconsole.model.clock_steps import Behind, Clocks, clock_steps
 from opsconsole.model.decision_claims import decision_findings
 from opsconsole.model.encoding import decoded, is_canonical
 from opsconsole.model.events import Amended, Event, Opened, Redefined, Signed, Stored
+from opsconsole.model.opening_claims import opening_findings
 from opsconsole.model.people import Person
 from opsconsole.model.record import record_bytes, statement_bytes
 from opsconsole.model.runs import By, RunState, SignOff, fold
 from opsconsole.model.tiers import Tier
 from opsconsole.model.verification import (
+    MADE_UP_FOR,
     CheckedAnchor,
     CheckedRun,
     CheckedSignature,
@@ -110,6 +112,14 @@ class Verifying:
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
+    def latest_before(self, seq: int) -> dt.datetime | None:
+        """Return the latest instant that an event before the signature `seq` is dated, None where there is none.
+
+        So late it was at least when that was stored, unless a clock was ahead.
+        """
+        reached = self._clocks.reached.get(seq)
+        return reached[0] if reached is not None else None
+
     def anchors(self) -> Iterator[CheckedAnchor]:
         """Yield each anchor, and whether the record holds what it keeps."""
         for anchor in self._anchors:
@@ -133,6 +143,7 @@ class Verifying:
         if broken is not None and (broken.run == name or self.chain.head.seq == 0):
             checked.add(Weight.FAULT, "chain", f"the chain is broken: {broken.why}", broken.seq)
         checked.findings += self._clocks.steps.get(name, [])
+        checked.made_up_for(self._clocks.behind.get(name, ()))
         return checked
 
     def _fold(self, checked: "_Run", name: str, pool: ThreadPoolExecutor) -> None:
@@ -300,6 +311,21 @@ class _Run:
             text = f"whether the key could still sign cannot be told: {text}, when it could not any more"
             self.add(Weight.UNCHECKED, "signed-after-end", text, self.last_seq)
 
+    def made_up_for(self, behind: Sequence[Behind]) -> None:
+        """Note the first event up to the sign-off that is dated in the run's period and stands after its end."""
+        state = self._state
+        ends_at = state.times.ends_at if state is not None else None
+        if state is None or state.missed or ends_at is None:
+            return
+        signed = state.signed
+        for each in behind:
+            if each.at < ends_at <= each.latest and (signed is None or each.seq <= signed.seq):
+                said, shown = f"{each.at:%Y-%m-%d %H:%M:%SZ}", f"{each.latest:%Y-%m-%d %H:%M:%SZ}"
+                text = f"event {each.seq} is dated {said}, and event {each.earlier} before it {shown}"
+                over = f"the run was over at {ends_at:%Y-%m-%d %H:%M:%SZ}, so it may have been made up for"
+                self.add(Weight.FLAG, MADE_UP_FOR, f"{text}: {over}", each.seq)
+                return
+
     def beyond(self, link: Link, chain: Verified) -> None:
         """Note an event that stands behind the first break of the chain; without a break it was added just now."""
         if chain.broken is not None and not any(each.code == "behind-break" for each in self.findings):
@@ -323,8 +349,8 @@ class _Run:
             self.add(Weight.FAULT, "not-canonical", text, link.seq)
         if isinstance(body, Opened | Redefined) and (fault := definition_fault(link.document)):
             self.add(Weight.FAULT, "definition", f"event {link.seq}: {fault}", link.seq)
-        if isinstance(body, Opened) and (fault := opening_fault(self._name, body)):
-            self.add(Weight.FAULT, "other-run", f"event {link.seq}: {fault}", link.seq)
+        if isinstance(body, Opened):
+            self.findings += opening_findings(self._name, body, stored.event.at, link.seq)
         if self._state is None:
             self._state = fold([stored])
         else:

@@ -33,7 +33,8 @@ def period(times: Times) -> str:
     """Return the day of a daily run, of an interval its times too; else the period with its first and last day."""
     if times.period.key.endswith("Z") and times.ends_at is not None:
         begins, ends = (each.astimezone(zone_of(times)) for each in (times.begins_at, times.ends_at))
-        return f"{day(times.business_date)}, {begins:%H:%M} to {ends:%H:%M} {begins:%Z}"
+        zone_then = "" if begins.tzname() == ends.tzname() else f" {begins:%Z}"
+        return f"{day(times.business_date)}, {begins:%H:%M}{zone_then} to {ends:%H:%M} {ends:%Z}"
     if times.period.start == times.period.end:
         return day(times.business_date)
     return f"{times.period.key}, {day(times.period.start)} to {day(times.period.end)}"
@@ -176,7 +177,7 @@ def amended_what(corrected: Corrected) -> str:
         case AmendmentKind.FIELD:
             return f"'{amendment.field}' corrected"
         case AmendmentKind.RESET:
-            return f"reset of {amendment.qualification} documented"
+            return f"reset of {amendment.about} documented"
         case AmendmentKind.EXCLUDED:
             return f"exclusion from {amendment.qualification} asked for"
         case AmendmentKind.FAILED:

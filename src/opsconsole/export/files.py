@@ -12,7 +12,7 @@ from pathlib import Path
 from opsconsole.model.checklists import ID
 from opsconsole.model.errors import OpsconsoleError
 
-_PERIOD = re.compile(r"\d{4}-(?:\d{2}(?:-\d{2})?|W\d{2}|Q[1-4])\Z")
+_PERIOD = re.compile(r"[0-9]{4}-(?:[0-9]{2}(?:-[0-9]{2}(?:T[0-9]{4}Z)?)?|W[0-9]{2}|Q[1-4])\Z")
 """How periods are named, see `model.calendar.Period.key`."""
 
 _PRIVATE = 0o700

@@ -219,7 +219,7 @@ def _signature(signature: RecordSignature, where: ZoneInfo) -> Iterator[str]:
     if given.fingerprint:
         yield f"{_MARGIN}{_clean(given.fingerprint)}"
     if statement.amendment is not None:
-        about = f"{statement.amendment.qualification}, " if statement.amendment.qualification else ""
+        about = f"{statement.amendment.about}, " if statement.amendment.about else ""
         what = f"{about}because: {statement.amendment.reason}"
         yield from _prose(_clean(what), _MARGIN)
     if statement.approval is not None:

@@ -13,15 +13,17 @@ from opsconsole.export.report_blocks import (
     Quote,
     table,
 )
-from opsconsole.model.calendar import zone
+from opsconsole.model.calendar import is_slot, zone
 from opsconsole.model.events import ActionState
 from opsconsole.model.holidays import CalendarError
 from opsconsole.model.reports import (
     ActionLine,
     AmendmentLine,
     Provenance,
+    RecordCheck,
     Written,
 )
+from opsconsole.model.verification import Standing
 
 
 def place(name: str) -> ZoneInfo:
@@ -100,9 +102,14 @@ def provenance_blocks(source: Provenance, made_at: dt.datetime, where: ZoneInfo)
     )
     if source.lost:
         yield Bullets(source.lost)
-    rows = [(each.run, each.standing, "; ".join(each.faults)) for each in source.checks]
+    rows = [(each.run, each.standing, "; ".join(each.faults)) for each in source.checks if not _is_plain(each)]
     if rows:
         yield table(("Run", "Verification", "What does not hold"), rows)
+
+
+def _is_plain(check: RecordCheck) -> bool:
+    """Return whether a run is one of the many of an interval, unsigned, with nothing wrong: those are counted."""
+    return check.standing == Standing.UNSIGNED and is_slot(check.run.partition("@")[2])
 
 
 def _verified_words(source: Provenance) -> str:

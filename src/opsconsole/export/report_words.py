@@ -1,8 +1,9 @@
 """The report of a period as blocks: its summary first, for whoever reads no further, then what it rests on."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from opsconsole.export.facts import moment
@@ -28,11 +29,14 @@ from opsconsole.model.reports import (
     Kept,
     News,
     PeriodReport,
+    RunLine,
     Spell,
     Trouble,
 )
 from opsconsole.model.values import Number, Unit, formatted
 
+_MOST_ROWS = 200
+"""Of a list that is due every few minutes, and has been down again and again."""
 _KINDS = {
     Cadence.DAILY: "Daily",
     Cadence.WEEKLY: "Weekly",
@@ -101,19 +105,22 @@ def _checklists(checklists: Sequence[ChecklistLine]) -> Iterator[Block]:
     yield Heading(2, "Checklists")
     kept = [kind for kind in Kept if kind not in _RARE or any(each.tally.kept[kind] for each in checklists)]
     extra = any(each.tally.extra for each in checklists)
+    unseen = any(each.tally.unseen for each in checklists)
     head = ("Checklist", "Due", *(str(kind).capitalize() for kind in kept), "Passed", "Failed")
+    head += (*(("Saw nothing",) if unseen else ()), *(("Done, not due",) if extra else ()))
     rows = [
         (
             f"{each.title} ({each.id})",
             str(each.tally.due),
             *(str(each.tally.kept[kind]) for kind in kept),
             str(each.tally.passed),
-            str(each.tally.results[Result.FAIL]),
+            str(each.tally.results[Result.FAIL] - each.tally.unseen),
+            *([str(each.tally.unseen)] if unseen else []),
             *([str(each.tally.extra)] if extra else []),
         )
         for each in checklists
     ]
-    yield table((*head, "Done, not due") if extra else head, rows, "There is no checklist.")
+    yield table(head, rows, "There is no checklist.")
     notes = [f"{each.title} ({each.id}) has never been run." for each in checklists if each.never_run]
     notes += [f"{each.title} ({each.id}) is no checklist any more." for each in checklists if each.removed]
     if notes:
@@ -127,21 +134,49 @@ def _runs(checklists: Sequence[ChecklistLine], where: dict[str, ZoneInfo]) -> It
             continue
         yield Heading(3, f"{line.title} ({line.id})")
         if line.cadence is Cadence.INTERVAL:
-            yield Paragraph("Only runs that did not both pass and come in time; the table above counts them all.")
-        rows = [
-            (
-                each.run,
-                f"{each.date}",
-                str(each.kept) if each.due else f"{each.kept}, not due",
-                str(each.result) if each.result is not None else "-",
-                counts_words(each.counts),
-                _signed_words(each.signer, each.signed_at, each.tier, where[line.id]),
-                str(each.amendments or ""),
-                each.why,
+            yield Paragraph(
+                "Only runs that did not both pass and come in time; the table above counts them all. "
+                "Those that came to the same one after another are one row."
             )
-            for each in line.runs
-        ]
-        yield table(("Run", "Due", "Became", "Result", "Items", "Signed", "Amendments", "Explanation"), rows)
+        rows = list(_run_rows(line, where[line.id]))
+        yield table(
+            ("Run", "Due", "Became", "Result", "Items", "Signed", "Amendments", "Explanation"), rows[:_MOST_ROWS]
+        )
+        if len(rows) > _MOST_ROWS:
+            yield Paragraph(f"And {len(rows) - _MOST_ROWS} rows more, which the JSON of this report holds.")
+
+
+def _run_rows(line: ChecklistLine, where: ZoneInfo) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each run; neighbours of an interval of which the same is said share one."""
+    if line.cadence is not Cadence.INTERVAL:
+        yield from ((each.run, *_facts(each, where)) for each in line.runs)
+        return
+
+    def stretch(found: tuple[int, RunLine]) -> tuple[int, tuple[str, ...]]:
+        return found[1].number - found[0], _facts(found[1], where)
+
+    for (_, facts), same in groupby(enumerate(line.runs), stretch):
+        yield (_run_words(run for _, run in same), *facts)
+
+
+def _facts(run: RunLine, where: ZoneInfo) -> tuple[str, ...]:
+    return (
+        f"{run.date}",
+        str(run.kept) if run.due else f"{run.kept}, not due",
+        str(run.result) if run.result is not None else "-",
+        counts_words(run.counts),
+        _signed_words(run.signer, run.signed_at, run.tier, where),
+        str(run.amendments or ""),
+        run.why,
+    )
+
+
+def _run_words(runs: Iterable[RunLine]) -> str:
+    """Return the name of a run, of several that of the first and how many there are up to which."""
+    first, *others = runs
+    if not others:
+        return first.run
+    return f"{first.run} to {others[-1].run.partition('@')[2]}, {len(others) + 1} runs"
 
 
 def _signed_words(signer: str, at: dt.datetime | None, tier: object, where: ZoneInfo) -> str:

@@ -89,7 +89,7 @@ def _words_of_amendment(statement: Statement) -> str:
         AmendmentKind.ENTRY: f"corrected the entry of {where} to '{amendment.text}'",
         AmendmentKind.FIELD: f"corrected '{where}' to: {amendment.text}",
         AmendmentKind.FAILED: f"found {where} failed after all",
-        AmendmentKind.RESET: f"documented the reset of {amendment.qualification}",
+        AmendmentKind.RESET: f"documented the reset of {amendment.about}",
         AmendmentKind.EXCLUDED: f"asked for the exclusion from {amendment.qualification}",
     }[amendment.kind]
     return f"amended, {what}; because: {amendment.reason}; the run is {statement.result}"

@@ -407,6 +407,11 @@ _QUARTER = re.compile(r"([0-9]{4})-Q([1-4])\Z")
 _SLOT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{4}Z\Z")
 
 
+def is_slot(key: str) -> bool:
+    """Tell whether a period's key is that of an interval, of which a day has many."""
+    return _SLOT.fullmatch(key) is not None
+
+
 def period_named(key: str, checklist: Checklist, where: ZoneInfo) -> Period | None:
     """Return the period of a checklist that is called `key`, None where it has none of that name.
 
@@ -431,7 +436,7 @@ def period_named(key: str, checklist: Checklist, where: ZoneInfo) -> Period | No
 
 
 def _slot_named(key: str, checklist: Checklist, where: ZoneInfo) -> Period | None:
-    if not _SLOT.fullmatch(key):
+    if not is_slot(key):
         return None
     begins = dt.datetime.fromisoformat(key)
     if not FIRST_DATE <= begins.date() <= LAST_DATE:

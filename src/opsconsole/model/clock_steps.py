@@ -30,6 +30,22 @@ _SIGNS = b'"statement":'
 """Stands in every event that signs something."""
 
 
+LONG = dt.timedelta(minutes=15)
+"""What is dated so long before an event that precedes it was dated back or stored late, or a clock was ahead."""
+
+
+@dataclass(frozen=True)
+class Behind:
+    """An event that is dated long before another one that precedes it."""
+
+    seq: int
+    at: dt.datetime
+    latest: dt.datetime
+    """The latest instant that an event before it is dated."""
+    earlier: int
+    """The seq of that event."""
+
+
 @dataclass(frozen=True)
 class Clocks:
     """What the dates of all events say of the clocks that they were written by."""
@@ -41,6 +57,8 @@ class Clocks:
 
     So late it was when the signature was stored, unless a clock was ahead. Dates in the future are left out.
     """
+    behind: dict[str, list[Behind]] = field(default_factory=dict)
+    """By run: events that are dated long before one that stands before them."""
 
 
 def clock_steps(documents: Iterable[tuple[int, bytes]], now: dt.datetime) -> Clocks:
@@ -60,6 +78,8 @@ def clock_steps(documents: Iterable[tuple[int, bytes]], now: dt.datetime) -> Clo
             continue  # whoever reads the run says so
         if latest is not None and _SIGNS in document:
             clocks.reached[seq] = latest
+        if latest is not None and latest[0] - dated.at > LONG:
+            clocks.behind.setdefault(dated.run, []).append(Behind(seq, dated.at, *latest))
         host = dated.actor.host
         before = last.get(host)
         if before is not None and before[0] - dated.at > TOLERANCE:

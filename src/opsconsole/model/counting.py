@@ -105,6 +105,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """Who had signed the run that it stands in before it."""
     changed: tuple[str, ...] = ()
     """What has become another thing since, though the count still bears it out, a line each."""
+    passed: bool = True
+    """Whether the run that it stands in counts as a pass, by everything that is stored."""
     void: str = ""
     """Why it does not stand; empty where it does."""
 
@@ -372,6 +374,8 @@ class _Counting:
             return _NOT_BORNE_OUT
         if decision.approved and decision.at >= expiry(self._definition, attempt):
             return f"it was approved when its evidence had expired, {rules.within} after the last day"
+        if decision.approved and (why := self._unreviewed(decision)):
+            return why
         new = decision.signatory
         if new is None or rules.own_work:
             return ""
@@ -379,6 +383,16 @@ class _Counting:
         if found is not None:
             return f"{found[0]} has signed {found[1]} too"
         return next((f"{who} has signed {decision.run} too" for who in _own(decision, new)), "")
+
+    def _unreviewed(self, decision: Decision) -> str:
+        """Return why an approval does not rest on the final review that the rules ask for."""
+        review = self._definition.review
+        if not review:
+            return ""
+        wanted = f"{review}@{decision.last}"
+        if decision.run != wanted:
+            return f"it was approved in {decision.run}, without the final review {wanted}"
+        return "" if decision.passed else f"the final review {wanted} does not count as passed"
 
 
 _NOT_BORNE_OUT = "the days that it was made on do not count any more as they did"

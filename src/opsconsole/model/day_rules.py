@@ -26,6 +26,8 @@ def effect_of(definition: Qualification, fact: DayFact, known: str, now: dt.date
     said = fact.exclusion
     if said is not None and is_excluded(definition, fact):
         return Effect.HOLD, f"excluded by {said.who} and {said.accepted_by}: {said.text}"
+    if fact.closed and (fact.missed or not fact.opened):
+        return Effect.HOLD, fact.closed
     effect, cause = _effect(definition, fact, known, now)
     asked = f"{said.who} asks to exclude it, {_lacking(definition, said)}" if said is not None else ""
     if not asked or cause == CHANGED:

@@ -255,6 +255,13 @@ class Amendment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of the new entry."""
     qualification: str = ""
     """The one that a reset or an exclusion is about."""
+    run: str = ""
+    """The run that reset it, where that is another one, whose own record takes no amendment any more."""
+
+    @property
+    def about(self) -> str:
+        """Which qualification, and by which run it was reset where that is not the amended one; else empty."""
+        return f"{self.qualification} by {self.run}" if self.run else self.qualification
 
 
 class ApprovedDay(msgspec.Struct, frozen=True, kw_only=True):

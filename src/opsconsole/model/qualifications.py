@@ -2,14 +2,14 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 import msgspec
 
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.encoding import canonical, plain
-from opsconsole.model.events import DECIDING, AmendmentKind, Meaning
+from opsconsole.model.events import DECIDING, Amendment, AmendmentKind, Meaning
 from opsconsole.model.foureyes import Signatory, in_common, own_work, signatory_of
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.runs import RunState, SignOff
@@ -129,6 +129,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     """The second person, of an exclusion that has been reviewed since."""
     tier: Tier = Tier.ATTRIBUTED
     """The weaker one of the signatures that asked for it and accepted it."""
+    run: str = ""
+    """In whose record it stands."""
 
 
 class DayFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,6 +144,8 @@ class DayFact(msgspec.Struct, frozen=True, kw_only=True):
     opened: bool = False
     missed: bool = False
     """It was opened only to explain why nobody did it."""
+    closed: str = ""
+    """Why it was none to be done, where nobody can tell whether it was so before it began; see counted_dates.py."""
     result: Result | None = None
     passed: bool = False
     """Signed as a pass, and none of its amendments says otherwise."""
@@ -264,7 +268,7 @@ def _said(state: RunState, kind: AmendmentKind, qualification: str) -> Said | No
     for place, each in enumerate(state.signatures):
         statement = each.body.statement
         amendment = statement.amendment
-        if amendment is not None and amendment.kind is kind and amendment.qualification == qualification:
+        if amendment is not None and amendment.kind is kind and _is_about(amendment, qualification):
             found, review = each, None
         elif statement.meaning is Meaning.AMENDED:
             review = None  # what was reviewed is another thing now
@@ -281,7 +285,35 @@ def _said(state: RunState, kind: AmendmentKind, qualification: str) -> Said | No
         at=statement.signed_at,
         accepted_by=review.body.statement.signer if review is not None else "",
         tier=min(tiers, key=_STRENGTH.index),
+        run=state.run,
     )
+
+
+def _is_about(amendment: Amendment, qualification: str, run: str = "") -> bool:
+    return amendment.qualification == qualification and amendment.run == run
+
+
+def reasons_for_others(state: RunState, qualification: str) -> Iterator[tuple[str, Said]]:
+    """Yield what a run's record documents of resets by other runs, each with the run that it is about, in order.
+
+    The record of those takes no amendment any more: it does not hold, or there is none and none can be made.
+    """
+    for each in state.signatures:
+        statement = each.body.statement
+        amendment = statement.amendment
+        if amendment is None or amendment.kind is not AmendmentKind.RESET or not amendment.run:
+            continue
+        if _is_about(amendment, qualification, amendment.run):
+            yield (
+                amendment.run,
+                Said(
+                    text=amendment.reason,
+                    who=statement.signer,
+                    at=statement.signed_at,
+                    tier=each.body.signature.tier,
+                    run=state.run,
+                ),
+            )
 
 
 def signed_by(facts: Iterable[DayFact], new: Signatory) -> tuple[str, str] | None:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from opsconsole.model.calendar import Times
 from opsconsole.model.checklists import Cadence, Checklist
 from opsconsole.model.outcomes import UNMEASURED, Outcome, Result
@@ -43,6 +45,8 @@ class Told:
     later: Sequence[RunState] = ()
     """Runs after the period, as far as something had not become good."""
     never_run: bool = False
+    awaited: bool = False
+    """Of one that was never run: whether it is due by now."""
     removed: bool = False
 
     @property
@@ -113,7 +117,7 @@ def run_line(expected: Expected, now: dt.datetime, *, signed: bool) -> RunLine:
 def tally_of(lines: Iterable[RunLine]) -> Tally:
     """Count lines; one that was not due counts in `extra`, and with what it came to."""
     kept, results, outcomes = dict.fromkeys(Kept, 0), dict.fromkeys(Result, 0), dict.fromkeys(Outcome, 0)
-    due = passed = extra = 0
+    due = passed = extra = unseen = 0
     for each in lines:
         if each.due:
             due += 1
@@ -123,17 +127,18 @@ def tally_of(lines: Iterable[RunLine]) -> Tally:
         if each.result is not None:
             results[each.result] += 1
         passed += each.kept in DONE and each.result is Result.PASS
+        unseen += each.result is Result.FAIL and each.counts.keys() == {Outcome.SKIPPED}
         for outcome, count in each.counts.items():
             outcomes[outcome] += count
-    return Tally(due=due, kept=kept, results=results, outcomes=outcomes, passed=passed, extra=extra)
+    return Tally(due=due, kept=kept, results=results, outcomes=outcomes, passed=passed, extra=extra, unseen=unseen)
 
 
 def checklist_line(told: Told, lines: Sequence[RunLine]) -> ChecklistLine:
     """Return a checklist with its lines; of a list that is due every few minutes with the telling ones only."""
     checklist = told.checklist
-    telling = lines
+    telling = [msgspec.structs.replace(each, number=number) for number, each in enumerate(lines, start=1)]
     if checklist.cadence is Cadence.INTERVAL:
-        telling = [each for each in lines if each.kept is not Kept.IN_TIME or each.result is not Result.PASS]
+        telling = [each for each in telling if each.kept is not Kept.IN_TIME or each.result is not Result.PASS]
     return ChecklistLine(
         id=checklist.id,
         title=checklist.title,
@@ -143,6 +148,7 @@ def checklist_line(told: Told, lines: Sequence[RunLine]) -> ChecklistLine:
         tally=tally_of(lines),
         runs=tuple(telling),
         never_run=told.never_run,
+        awaited=told.awaited,
         removed=told.removed,
     )
 

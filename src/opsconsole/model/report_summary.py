@@ -50,18 +50,21 @@ class Gist(msgspec.Struct, frozen=True, kw_only=True):
 def overall_of(gist: Gist) -> Overall:
     """Return the verdict: what is not known to be good is not called so."""
     now = [each for each in gist.troubles if each.news in {News.NEW, News.AGAIN}]
-    failed = (
-        gist.tally.results[Result.FAIL] or any(each.runs.get(Outcome.FAIL) for each in now) or _failed_once(now)
-    )
-    if failed or gist.tally.kept[Kept.MISSED] or gist.faults or gist.doubted:
+    failed = any(each.runs.get(Outcome.FAIL) for each in now) or _failed_once(now)
+    if failed or _failed_runs(gist.tally) or gist.tally.kept[Kept.MISSED] or gist.faults or gist.doubted:
         return Overall.BAD
     unsure = any(gist.tally.kept[each] for each in (*WANTING, Kept.EXPLAINED)) or bool(now) or gist.unverified
-    unseen = gist.tally.results[Result.OPEN] - gist.tally.kept[Kept.OPEN]
+    unseen = gist.tally.results[Result.OPEN] - gist.tally.kept[Kept.OPEN] + gist.tally.unseen
     if unsure or unseen > 0 or any(each.news is News.UNSEEN for each in gist.troubles):
         return Overall.INCOMPLETE
     if not gist.tally.due and not gist.tally.extra:
         return Overall.NOTHING
     return Overall.GOOD
+
+
+def _failed_runs(tally: Tally) -> int:
+    """Return how many runs failed, but for those in which nothing was seen at all."""
+    return tally.results[Result.FAIL] - tally.unseen
 
 
 def _failed_once(troubles: Sequence[Trouble]) -> bool:
@@ -104,6 +107,8 @@ def _short_of(gist: Gist, done: int) -> str:
         parts.append(
             f"{counted(len(blind), 'item')} could not be seen or {'is' if len(blind) == 1 else 'are'} waived"
         )
+    if gist.tally.unseen:
+        parts.append(f"{counted(gist.tally.unseen, 'run')} saw nothing, with every item skipped")
     if gist.unverified:
         parts.append(f"{counted(len(gist.unverified), 'record')} could not be verified")
     return " and ".join(parts)
@@ -123,8 +128,8 @@ def _worst(gist: Gist) -> str:
         if len(failed) == 1:
             stands = "which is over" if not still else "which is not over"
         parts.append(f"{counted(len(failed), 'item')} failed, {stands}")
-    elif gist.tally.results[Result.FAIL]:
-        parts.append(f"{counted(gist.tally.results[Result.FAIL], 'run')} failed")
+    elif _failed_runs(gist.tally):
+        parts.append(f"{counted(_failed_runs(gist.tally), 'run')} failed")
     missed = gist.tally.kept[Kept.MISSED]
     if missed:
         parts.append(f"{counted(missed, 'run')} {'was' if missed == 1 else 'were'} missed without an explanation")
@@ -145,6 +150,7 @@ def _done(tally: Tally) -> str:
     rest = (Kept.LATE, Kept.MISSED, Kept.EXPLAINED, Kept.UNSIGNED, Kept.UNFINISHED, Kept.OPEN)
     words = {Kept.LATE: "of them late", Kept.EXPLAINED: "missed with an explanation", Kept.OPEN: "still open"}
     parts += [f"{tally.kept[each]} {words.get(each, str(each))}" for each in rest if tally.kept[each]]
+    parts += [f"{tally.extra} more without being due"] if tally.extra else []
     seen = sum(tally.outcomes[each] for each in Outcome if each not in {Outcome.SKIPPED, Outcome.PENDING})
     blind = sum(tally.outcomes[each] for each in _NOT_SEEN)
     unseen = f" {blind} of {seen} readings could not be taken, and count as no good ones." if blind else ""
@@ -200,7 +206,7 @@ def _wanting(checklists: Sequence[ChecklistLine]) -> Iterator[str]:
         yield f"an explanation of {named([each.run for each in missed])}"
     if unsigned:
         yield f"a signature of {named([each.run for each in unsigned])}"
-    never = [each.id for each in checklists if each.never_run]
+    never = [each.id for each in checklists if each.awaited]
     if never:
         yield f"a first run of {named(never)}"
 

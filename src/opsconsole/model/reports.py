@@ -77,6 +77,8 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     """Runs that were done and passed."""
     extra: int
     """Runs on days that were not due."""
+    unseen: int = 0
+    """Runs that came to FAIL because every item was skipped: nothing failed in them, and nothing was seen."""
 
 
 class RunLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +99,8 @@ class RunLine(msgspec.Struct, frozen=True, kw_only=True):
     amendments: int = 0
     why: str = ""
     """The explanation of a missed one."""
+    number: int = 0
+    """Its place among the runs of its checklist in the period, from 1: those next to each other follow in time."""
 
 
 class ChecklistLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +116,8 @@ class ChecklistLine(msgspec.Struct, frozen=True, kw_only=True):
     """In order of time; of a list that is due every few minutes those that were not both passed and in time."""
     never_run: bool = False
     """Nobody has ever opened a run of it, so that nothing could be missed."""
+    awaited: bool = False
+    """The first run of one that was never run is due by now."""
     removed: bool = False
     """There is no such checklist any more; its last run tells what it was."""
 

@@ -13,6 +13,9 @@ from opsconsole.model.tiers import Tier
 SCHEMA = "opsconsole.verification.v1"
 """Of the JSON document; docs/verification.md describes it."""
 
+MADE_UP_FOR = "made-up-for"
+"""The code of a finding: by its place in the chain, something of a run may have been done after its period."""
+
 
 class Weight(StrEnum):
     """How much a finding means."""

@@ -30,6 +30,8 @@ class Choice:
     item: str = ""
     field: str = ""
     qualification: str = ""
+    run: str = ""
+    """The run whose reset it documents, where that is another one than the amended."""
 
     @property
     def id(self) -> str:
@@ -90,6 +92,7 @@ def ask(screen: ConsoleScreen, live: LiveRun, choice: Choice) -> None:
             field=choice.field,
             text=typed.get("text", ""),
             qualification=choice.qualification,
+            about=choice.run,
         )
         made.append((amendment, typed))
         return ""

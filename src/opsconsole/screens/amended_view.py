@@ -26,7 +26,7 @@ def what_of(amendment: Amendment) -> str:
         case AmendmentKind.FAILED:
             return "found failed after all"
         case AmendmentKind.RESET:
-            return f"reset of {amendment.qualification} documented"
+            return f"reset of {amendment.about} documented"
         case AmendmentKind.EXCLUDED:
             return f"exclusion from {amendment.qualification} asked for"
 

@@ -1,11 +1,12 @@
 """What people do about a qualification: reasons of resets, exclusions, reviews, the final review, the decision."""
 
+import asyncio
 from collections.abc import Callable
 
 from opsconsole.contracts.store import RunKey
 from opsconsole.engine.outlook import Outlook
 from opsconsole.model.checklists import Checklist
-from opsconsole.model.counting import DayState, Phase, Reset
+from opsconsole.model.counting import DayState, Phase, QualificationState, Reset
 from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.events import AmendmentKind, Meaning
 from opsconsole.model.qualifications import DayFact, Qualification
@@ -71,11 +72,22 @@ class QualificationDeeds(ConsoleScreen):
         if self.outlook is None or reset is None:
             self.say("every reset has its reason" if self.outlook is not None else "one moment", WARNING)
             return
+        self.console.start_first("looking where the reason goes", self._document, self.outlook.state, reset)
+
+    async def _document(self, state: QualificationState, reset: Reset) -> None:
+        """Ask for the reason of a reset, in the record of its run or of the one that stands in for that."""
+        try:
+            holder = await asyncio.to_thread(self.console.services.engine.qualifying.documented_in, state, reset)
+        except OpsconsoleError as error:
+            self.say(f"{error}{f'; {error.hint}' if error.hint else ''}", WARNING)
+            return
         about = f"{reset.run}\n{reset.cause}"
+        if holder != reset.run:
+            about += f"\nits own record takes no amendment: the reason is kept with {holder}"
         if reset.reason is not None:
             about += f"\nsaid so far: {reset.reason.text}"
         title = f"Why {self.definition.id} began anew on {day_words(reset.date)}"
-        self._amend(AmendmentKind.RESET, reset.run, title, about)
+        self._amend(AmendmentKind.RESET, holder, title, about, reset.run if holder != reset.run else "")
 
     def action_exclude(self) -> None:
         """Ask for a day not to count."""
@@ -86,10 +98,10 @@ class QualificationDeeds(ConsoleScreen):
         about = f"{day.run}\nIt will be neither for nor against the count once another person has reviewed it."
         self._amend(AmendmentKind.EXCLUDED, day.run, f"Why {day_words(day.date)} is not to count", about)
 
-    def _amend(self, kind: AmendmentKind, run: str, title: str, about: str) -> None:
+    def _amend(self, kind: AmendmentKind, run: str, title: str, about: str, of: str = "") -> None:
         if self._refuse_unsigned(run):
             return
-        choice = amend_forms.Choice(kind, title, about, qualification=self.definition.id)
+        choice = amend_forms.Choice(kind, title, about, qualification=self.definition.id, run=of)
         self._with(run, lambda live: amend_forms.ask(self, live, choice))
 
     def _refuse_unsigned(self, run: str) -> bool:

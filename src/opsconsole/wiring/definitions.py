@@ -56,10 +56,15 @@ class Definitions:
 
     @cached_property
     def problems(self) -> tuple[str, ...]:
-        """Everything that is wrong, a line each."""
-        found = (str(problem) for each in self.loaded.found for problem in (*each.problems, *each.warnings))
+        """Why some of them cannot be used, a line each: they are missing wherever the others are shown."""
+        found = (str(problem) for each in self.loaded.found for problem in each.problems)
         of_qualifications = (str(problem) for each in self.qualified.found for problem in each.problems)
         return (*map(str, self.loaded.problems), *found, *map(str, self.qualified.problems), *of_qualifications)
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What is doubtful about those that can be used, a line each: for `lint`, and nowhere else."""
+        return tuple(str(warning) for each in self.loaded.found for warning in each.warnings)
 
     @cached_property
     def qualifications(self) -> dict[str, Qualification]:

@@ -50,6 +50,10 @@ def _definitions(definitions: Definitions) -> Iterator[Checked]:
     yield Checked("checklists", Outcome.PASS if definitions.checklists else Outcome.WARN, f"usable: {usable}")
     for problem in definitions.problems:
         yield Checked("checklists", Outcome.WARN, problem, "see `opsconsole lint`")
+    warnings = len(definitions.warnings)
+    if warnings:
+        said = f"{warnings} warning{'' if warnings == 1 else 's'}, the first: {definitions.warnings[0]}"
+        yield Checked("checklists", Outcome.WARN, said, "`opsconsole lint` tells all of them")
 
 
 def _sources(sources: Mapping[str, Source]) -> Iterator[Checked]:

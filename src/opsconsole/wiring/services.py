@@ -59,7 +59,7 @@ class Services:
     notices: tuple[str, ...]
     """What the operator should know, such as that the demo's host has no systemd."""
     problems: tuple[str, ...]
-    """What is wrong with the configuration or with checklists, a line each."""
+    """What is wrong with the configuration, and why checklists or qualifications cannot be used, a line each."""
     export_directory: Path
     crash_directory: Path
     """Where reports of unexpected errors go."""
