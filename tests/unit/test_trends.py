@@ -190,7 +190,8 @@ def test_pairs_of_one_instant_widen_the_interval() -> None:
     values = daily([3, 1, 4, 1, 5])
     found = theil_sen([*values, Point(values[-1].at, Decimal(9))])
     assert found is not None
-    assert (found.low, found.high) == (Decimal(-3), Decimal(8))  # the first slopes from each end; of six unlike instants the second
+    # the first slopes from each end; of six unlike instants it would be the second
+    assert (found.low, found.high) == (Decimal(-3), Decimal(8))
 
 
 @pytest.mark.parametrize("count", [601, 1000, 8640])
