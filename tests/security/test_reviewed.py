@@ -109,7 +109,7 @@ def test_no_program_is_taken_from_the_current_directory(place: Installation) -> 
 def test_a_fault_of_the_program_is_told_without_escapes(place: Installation) -> None:
     """A traceback on the terminal holds no control sequence and no secret, and the exit code is no success."""
     script = (
-        "import opsconsole.cli.reading as r\n"
+        "import opsconsole.cli.listing as r\n"
         "def broken(*a, **k): raise RuntimeError('\\x1b]0;owned\\x07 https://u:' + 'pw0rd-not-real@h/')\n"
         "r.table = broken\n"
         "from opsconsole.__main__ import main\nmain()\n"
