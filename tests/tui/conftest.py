@@ -26,15 +26,15 @@ MakeMorning = Callable[..., "Morning"]
 def settled_heap() -> None:
     """Leave out of the collector's sight what earlier tests made: walking it keeps the process busy.
 
-    Textual's pilot takes a process for idle that uses less than a twentieth of a processor, and waits up to a second
-    after each key otherwise; in a worker that has run two thousand tests the collector alone uses more.
+    Textual's pilot takes a process for idle that uses less than a twentieth of a processor, and waits up to a
+    second after each key otherwise; in a worker that has run two thousand tests the collector alone uses more.
     """
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(autouse=True)
-def _same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def _same_everywhere(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Keep out what differs from run to run, how long measuring took, and long waits."""
 
     def quarter(_value: float) -> Number:
@@ -45,6 +45,10 @@ def _same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"opsconsole.{module}.clock_state", lambda: Clock.SYNCHRONISED)
     monkeypatch.setattr("opsconsole.engine.recorder.RETRIES", (0.001,))
     monkeypatch.setattr("opsconsole.screens.keeping_up.RETRY_EVERY", 0.05)
+    # The pilot looks after each key whether the process is idle. Only pictures need that: other tests wait for what
+    # they want to see.
+    if "snap_compare" not in request.fixturenames:
+        monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 0.004)
     monkeypatch.setattr("opsconsole.screens.keeping_up.REFRESH_EVERY", 0.05)
 
 
