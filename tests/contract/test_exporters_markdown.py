@@ -11,10 +11,11 @@ from opsconsole.contracts.exporter import Report
 from opsconsole.export.facts import amended_to
 from opsconsole.export.layout import one_line
 from opsconsole.export.markdown import MarkdownExporter
+from opsconsole.model.deeds import Corrected
 from opsconsole.model.events import AmendmentKind, Measured
+from opsconsole.model.item_state import ItemState
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Reading
-from opsconsole.model.runs import Corrected, ItemState
 from opsconsole.model.text import visible, visible_lines
 from support.hostile import hostile_text
 from support.markdown import PLAIN_TOKENS, Parsed, parse

@@ -15,6 +15,7 @@ from opsconsole.contracts.probe import Environment
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.overview import today
 from opsconsole.engine.session import RunSession
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.engine.verifying import Verifying
 from opsconsole.model.calendar import Standing
 from opsconsole.model.checklists import Checklist, Due, Item, Schedule, Section
@@ -94,7 +95,7 @@ async def test_a_clock_that_jumps_changes_no_order(desk: Desk, tally: Tally, jum
         run = session.state.run
         again = await desk.engine().open(checklist(), MORNING.date())
         await _done(again, LOOKS[3])
-        await again.sign(again.statement())
+        await sign_statement(again, statement_now(again))
         stored = desk.store.events(run)
         assert [each.seq for each in stored] == list(range(1, 7))
         assert [getattr(each.event.body, "item", "") for each in stored] == ["", *LOOKS, ""]
@@ -139,7 +140,7 @@ async def test_a_run_belongs_to_its_day_whatever_its_length(
         desk.now = at
         session = await desk.engine().open(checklist())
         await _done(session, *LOOKS)
-        await session.sign(session.statement())
+        await sign_statement(session, statement_now(session))
         assert session.state.run == f"morning@{date}"
         where = today(desk.engine(), checklist())
         assert (where.run, where.standing) == (f"morning@{date}", Standing.SIGNED)
@@ -159,7 +160,7 @@ async def test_the_hour_that_comes_twice_is_told_apart(desk: Desk, tally: Tally)
         await _done(session, *LOOKS[2:])
         ticked = [desk.store.events(session.state.run)[each].event.at for each in (2, 3)]
         assert [f"{each.astimezone(CHICAGO):%H:%M %Z}" for each in ticked] == ["01:30 CDT", "01:30 CST"]
-        assert session.statement().utc_offset in {"-0600", "-06:00"}
+        assert statement_now(session).utc_offset in {"-0600", "-06:00"}
         await session.aclose()
 
 
@@ -175,7 +176,7 @@ async def test_a_run_across_midnight_stays_the_run_it_is(
         await _done(session, *LOOKS[:2])
         desk.now = dt.datetime(2026, 11, 22, 0, 10, tzinfo=CHICAGO)
         await _done(session, *LOOKS[2:])
-        await session.sign(session.statement())
+        await sign_statement(session, statement_now(session))
         assert session.state.run == "morning@2026-11-21"
         statement = desk.engine().load(session.state.run)
         assert statement is not None

@@ -11,6 +11,7 @@ import pytest
 from opsconsole.contracts.probe import Environment
 from opsconsole.contracts.store import Conflict
 from opsconsole.engine.engine import Engine
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.model.checklists import Checklist, Due, Item, Section
 from opsconsole.model.events import Actor, Meaning, Signed, Via
 from support.faults import Tally, times
@@ -45,9 +46,9 @@ async def test_of_two_who_sign_at_once_one_does(stores: Stores, tmp_path: Path, 
             await sessions[0].tick("look")
             for session in sessions:
                 await session.refresh()
-            statements = [each.statement() for each in sessions]
+            statements = [statement_now(each) for each in sessions]
             answers = await asyncio.gather(
-                *(each.sign(statement) for each, statement in zip(sessions, statements, strict=True)),
+                *(sign_statement(each, statement) for each, statement in zip(sessions, statements, strict=True)),
                 return_exceptions=True,
             )
             refused = [each for each in answers if isinstance(each, BaseException)]

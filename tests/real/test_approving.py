@@ -12,9 +12,11 @@ from opsconsole.contracts.signer import Candidate, Signer
 from opsconsole.contracts.store import Conflict
 from opsconsole.engine.approving import Case, Verdict, refuse_verdict
 from opsconsole.engine.entering import ActionRefused
+from opsconsole.engine.outlook import Trust, outlook, verification
 from opsconsole.model.counting import Phase
 from opsconsole.model.events import Actor, Meaning, Signature, Via
 from opsconsole.model.tiers import Tier
+from opsconsole.screens.qualification_rows import REVIEW, Looks, qualification_rows
 from opsconsole.wiring.services import Services
 from support.deciding import CLEAN, FINAL, NO, YES, Office, ago, lately, morning
 from support.signed_runs import PlayedAnchor
@@ -400,3 +402,14 @@ def test_a_secret_in_a_reason_is_kept_out_of_the_record(office: Office) -> None:
     assert decision is not None
     assert "hunter2" not in decision.reason
     assert decision.reason.startswith("see postgresql://")
+
+
+@pytest.mark.parametrize(("who", "trust"), [("ravi", Trust.VERIFIED), ("", Trust.HOLDS)])
+def test_the_console_tells_how_strongly_the_final_review_was_signed(office: Office, who: str, trust: Trust) -> None:
+    """One that was signed with a key shows as verified, as the days do; without one it only holds."""
+    office.review(who)
+    with office.services() as parts:
+        found = verification(parts.engine, "clean", parts.verifying())
+        seen = outlook(parts.engine, "clean", parts.checklist("morning"), found)
+    (row,) = (each for each in qualification_rows(seen, Looks(width=200)) if each.key == REVIEW)
+    assert [each.text for each in row.right] == [str(trust)]

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from opsconsole.model.events import Amendment, AmendmentKind
-from support.deciding import CLEAN, Office, ago
+from opsconsole.wiring.services import Services
+from support.deciding import CLEAN, Office, ago, morning
 from support.forging import replaced, rewritten
 from support.ptys import Pty
 from support.records import commands_of
@@ -80,6 +81,7 @@ def test_from_the_first_day_to_the_approval(tmp_path: Path) -> None:
     document = office.document()
     assert (document["phase"], document["ready"], document["exit_code"]) == ("approved", True, 0)
     assert document["decision"]["reason"] == "clean mornings"
+    assert document["review"]["tier"] == "signed"
     assert fact(office.run("qualification", "list").out, "clean").startswith("approved  3 passed")
     assert office.run("verify", "--all").code == 0
 
@@ -279,6 +281,13 @@ def test_signatures_that_cannot_be_checked_end_with_three(office: Office) -> Non
     status = office.qualification("status")
     assert status.code == 3, status.out
     assert fact(status.out, "records") == "NOT EVERYTHING COULD BE CHECKED"
+    said = "nothing is known to be wrong; 3 of 3 records could not be checked."
+    report = office.qualification("report")
+    assert report.code == 3, report.err
+    assert f"- Records: the chain is intact, and {said}" in report.out
+    assert "not everything could be checked" in report.err
+    week = office.run("report", "weekly", "--at", str(ago(1)), "--verify")
+    assert week.code == 3, week.err
 
 
 # --- resets, exclusions, missed days ----------------------------------------------------------------
@@ -438,3 +447,59 @@ def test_the_reason_of_a_tampered_day_is_signed_in_a_later_run(tmp_path: Path) -
         "INC-1: somebody edited it"
     ] * len(before["open_resets"])
     assert "INC-1: somebody edited it" in office.qualification("status").out
+
+
+# --- how it was, how it is ruled, and what can still be done ------------------------------------------
+
+
+def test_another_moment_knows_nothing_of_the_review_that_came_later(office: Office) -> None:
+    """`--at` yesterday shows the final review as it was then: not done, though it passed this morning."""
+    office.review()
+    then = office.qualification("status", "--at", str(ago(1)))
+    assert fact(then.out, "stands").startswith("reached: 3 days")
+    assert f"final@{ago(1)}  not done" in then.out
+    assert f"the final review final@{ago(1)} was not done" in then.out
+    assert "signed by Ravi" not in then.out
+    assert "signed by Ravi" in office.qualification("status").out
+
+
+def test_the_date_from_which_on_days_count_is_shown(office: Office) -> None:
+    """Whoever decides sees that earlier days were left out by the definition, and programs can read it."""
+    assert fact(office.qualification("status").out, "start") == ""
+    assert office.document()["qualification"]["start"] is None
+    office.define(f"{CLEAN}start = {ago(2)}\n")
+    assert fact(office.qualification("status").out, "start") == f"{ago(2)}: nothing counts before it"
+    assert office.document()["qualification"]["start"] == str(ago(2))
+    rules = office.qualification("report").out.partition("## Rules")[2]
+    assert re.search(rf"nothing counts before +\| {ago(2)} ", rules)
+
+
+def test_what_nobody_can_sign_any_more_is_not_to_be_signed_first(tmp_path: Path) -> None:
+    """A run that nobody is asked to sign is over: the hint names no command that would be refused."""
+    office = Office(tmp_path, f'{CLEAN}unsigned = "count"\n')
+    path = office.place.directory / "checklists" / "morning.toml"
+    path.write_text(f"sign_off = {{ needed = false }}\n{path.read_text()}")
+
+    async def failed(parts: Services) -> None:
+        session = await parts.engine.open(parts.checklist("morning"))
+        await session.enter("tickets", "50")
+        await session.tick("look")
+        await session.aclose()
+
+    office.work(morning(ago(3)), failed)
+    run, why = f"morning@{ago(3)}", "takes no amendment: it is over, and Tickets is FAIL"
+    early = office.qualification("status").out
+    assert f"OPEN: {run} {why}" in early
+    assert "there is none yet" in early
+    refused = office.qualification("exclude", str(ago(3)), "--reason", "the drill", "--yes")
+    assert refused.code == 1
+    assert f"{run} {why}" in refused.err
+    for shown in (early, refused.err):
+        assert f"opsconsole sign {run}" not in shown
+    office.days(2)
+    later = office.qualification("status").out
+    assert f"OPEN: opsconsole qualification reset clean {ago(3)} --reason TEXT" in later
+    assert f"opsconsole sign {run}" not in later
+    key = office.keys["jane"].fingerprint
+    done = office.qualification("reset", str(ago(3)), "--reason", "a burst pipe", "--key", key, "--yes")
+    assert done.code == 0, done.err

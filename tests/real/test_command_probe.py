@@ -12,7 +12,7 @@ import pytest
 
 from opsconsole.checks.command import KIND, MAX_TEXT, CommandOptions
 from opsconsole.contracts.probe import Environment, ProbeError
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.judging import judge
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Reading

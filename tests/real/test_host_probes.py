@@ -17,7 +17,7 @@ from opsconsole.checks.disk import DiskOptions
 from opsconsole.checks.load import LoadOptions
 from opsconsole.checks.memory import MemoryOptions
 from opsconsole.contracts.probe import Environment, ProbeError, ProbeKind
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.judging import judge
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Problem, Reading

@@ -16,7 +16,7 @@ from opsconsole.contracts.probe import Environment, ProbeError
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.measuring import MeasuringOptions
 from opsconsole.model.checklists import Checklist, Due, Item, Section
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.events import Actor, Via
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.values import Duration, number

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.judging import judge
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Reading

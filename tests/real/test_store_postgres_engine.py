@@ -14,6 +14,7 @@ from opsconsole.engine.engine import Engine
 from opsconsole.engine.entering import ActionRefused
 from opsconsole.engine.recorder import NotSaved
 from opsconsole.engine.session import RunSession
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.model.checklists import Checklist, Due, Item, Section
 from opsconsole.model.events import Actor, Noted, Signed, Ticked
 from opsconsole.store.postgres import PostgresStore
@@ -82,12 +83,12 @@ async def test_what_is_done_while_the_server_is_gone_is_kept_and_replayed_once(
             await session.note("look", "seen while the server was gone")
         assert session.unsaved == 2
         with pytest.raises(ActionRefused, match="2 events are not saved yet"):
-            session.statement()
+            statement_now(session)
         await asyncio.to_thread(server.start)
         assert await session.retry_unsaved() == 0
         assert await session.retry_unsaved() == 0
-        statement = session.statement()
-        await session.sign(statement)
+        statement = statement_now(session)
+        await sign_statement(session, statement)
         bodies = [each.event.body for each in desk.store.events(session.state.run)]
         assert [type(each) for each in bodies[1:]] == [Ticked, Ticked, Noted, Signed]
         assert desk.store.verify().broken is None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from opsconsole.engine.signoff import payload_of, sign_statement, statement_now
 from opsconsole.model.events import Meaning, Signature
 from opsconsole.model.tiers import Tier
 from opsconsole.model.verification import Standing
@@ -52,10 +53,10 @@ def forged(at: Scene, _copy: Path) -> None:
                 assert session.state.run == RUN_3
                 await filled(session)
                 person = at.verifier().people()[0]
-                statement = session.statement(Meaning.PERFORMED, person)
-                armored = signed(stranger.path, "run@opsconsole.v1", session.payload(statement))
+                statement = statement_now(session, Meaning.PERFORMED, person)
+                armored = signed(stranger.path, "run@opsconsole.v1", payload_of(session, statement))
                 signature = Signature(Tier.SIGNED, person.principal, person.fingerprint, armored)
-                await session.sign(statement, signature)
+                await sign_statement(session, statement, signature)
 
     asyncio.run(work())
 

@@ -18,9 +18,11 @@ from opsconsole.anchors.heads import LastSeenHeads
 from opsconsole.anchors.journal import JournalAnchor
 from opsconsole.contracts.anchor import Anchor, Kept
 from opsconsole.contracts.probe import Environment
+from opsconsole.engine.amending import amendment_now
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.session import RunSession
 from opsconsole.engine.signing import Signing
+from opsconsole.engine.signoff import statement_now
 from opsconsole.engine.verifying import Verifying
 from opsconsole.export.anchors import anchors_in
 from opsconsole.export.files import file_name
@@ -201,8 +203,8 @@ async def sign(
     signing = at.signing(store, at.engine(store), principal)
     offer = await signing.offer(session, meaning)
     assert offer.candidates, offer.refused
-    amendment = session.amendment(kind, "found later", text="later found") if kind is not None else None
-    statement = session.statement(meaning, offer.candidates[0].person, amendment)
+    amendment = amendment_now(session, kind, "found later", text="later found") if kind is not None else None
+    statement = statement_now(session, meaning, offer.candidates[0].person, amendment)
     assert await signing.sign(session, statement, offer.candidates[0]) == ()
 
 

@@ -28,7 +28,7 @@ from opsconsole.model.checklists import (
     Required,
     Section,
 )
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.events import Actor, Event, Meaning, Signature, Stored, Via
 from opsconsole.model.people import Person, Role, role_for
 from opsconsole.model.qualifications import Qualification
@@ -229,6 +229,7 @@ class FaultyStore:
         self.inner = inner
         self.broken = False
         self.gone = False
+        self.why = "the server does not answer"
         self.loses_answers = False
         """Whether the next append is stored, and the store gone before it says so."""
         self.deaf = False
@@ -270,7 +271,7 @@ class FaultyStore:
     def refuse(self) -> None:
         """Raise while the store is gone."""
         if self.gone:
-            raise StoreUnavailable("the server does not answer")
+            raise StoreUnavailable(self.why)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)

@@ -14,12 +14,14 @@ from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKi
 from opsconsole.contracts.store import Store
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.measuring import MeasuringOptions
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.model.calendar import Period
 from opsconsole.model.checklists import Cadence, Checklist, Due, Item, Section
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.events import Actor, Via
+from opsconsole.model.item_state import ItemState
 from opsconsole.model.readings import Reading
-from opsconsole.model.runs import ItemState, RunState
+from opsconsole.model.runs import RunState
 from opsconsole.model.values import Unit, number
 from opsconsole.store.sqlite import SqliteStore
 
@@ -128,7 +130,7 @@ class Days:
             for name, text in (entries or {}).items():
                 await session.enter(name, text)
             if signed:
-                await session.sign(session.statement())
+                await sign_statement(session, statement_now(session))
             return session.state
         finally:
             await session.aclose()

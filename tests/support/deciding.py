@@ -18,6 +18,7 @@ from opsconsole.engine.approving import Verdict
 from opsconsole.engine.identity import current_actor
 from opsconsole.engine.session import RunSession
 from opsconsole.engine.signing import tier_of
+from opsconsole.engine.signoff import statement_now
 from opsconsole.model.counting import QualificationState
 from opsconsole.model.events import Actor, Amendment, AmendmentKind, Meaning, Via
 from opsconsole.model.people import Person, Role
@@ -213,10 +214,10 @@ class Office:
     ) -> None:
         """Sign a run with somebody's key, or with the login alone where nobody is named."""
         if not who:
-            await parts.signing.attribute(session, session.statement(meaning, None, amendment))
+            await parts.signing.attribute(session, statement_now(session, meaning, None, amendment))
             return
         candidate = self.candidate(who)
-        await parts.signing.sign(session, session.statement(meaning, candidate.person, amendment), candidate)
+        await parts.signing.sign(session, statement_now(session, meaning, candidate.person, amendment), candidate)
 
     def day(self, date: dt.date, who: str = "jane", tickets: str = "3", actor: Actor | None = None) -> str:
         """Do and sign the run of a day, on that day; return its name."""

@@ -4,7 +4,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from textual._context import visible_screen_stack
 from textual.pilot import Pilot
+from textual.strip import Strip
 from textual.widgets import Input, TextArea
 
 from opsconsole.app import ConsoleApp
@@ -29,7 +31,12 @@ class Driver:
     @property
     def lines(self) -> list[str]:
         """The lines that the screen shows, without the blanks at their ends."""
-        return [strip.text.rstrip() for strip in self.app.screen._compositor.render_strips()]
+        return [strip.text.rstrip() for strip in self._strips()]
+
+    def _strips(self) -> list[Strip]:
+        # An overlay draws the screen behind it, which it finds in this stack; what it finds not is blank, and kept.
+        visible_screen_stack.set(self.app._background_screens)
+        return self.app.screen._compositor.render_strips()
 
     @property
     def text(self) -> str:
@@ -78,6 +85,19 @@ class Driver:
     async def sees_no(self, text: str) -> None:
         """Wait until the screen does not show `text`."""
         await self.until(lambda: text not in self.text, f"no {text!r}")
+
+    async def stands_still(self, seconds: float = 0.3) -> None:
+        """Wait until the screen, its colours too, has been the same for `seconds`."""
+        before, since = None, time.monotonic()
+
+        def still() -> bool:
+            nonlocal before, since
+            seen = [list(strip) for strip in self._strips()]
+            if seen != before:
+                before, since = seen, time.monotonic()
+            return time.monotonic() - since > seconds
+
+        await self.until(still, "a screen that stands still")
 
     async def press(self, *keys: str) -> None:
         """Press keys."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from opsconsole.contracts.probe import ProbeKind
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.judging import judge
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Reading

@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from opsconsole.config.qualifications import LoadedQualification, LoadedQualifications
+from opsconsole.engine.amending import amendment_now
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.model.checklists import Cadence, Checklist, Due, Item, Section
 from opsconsole.model.events import Actor, AmendmentKind, Meaning, Via
 from opsconsole.model.people import Role
@@ -116,12 +118,12 @@ class Monitored(Morning):
             else:
                 await session.tick(item.id)
         if how != "open":
-            await session.sign(session.statement())
+            await sign_statement(session, statement_now(session))
         if how == "fail":
-            amendment = session.amendment(
-                AmendmentKind.FAILED, "the graph was of another host", item=checklist.items[0].id
+            amendment = amendment_now(
+                session, AmendmentKind.FAILED, "the graph was of another host", item=checklist.items[0].id
             )
-            await session.sign(session.statement(Meaning.AMENDED, None, amendment))
+            await sign_statement(session, statement_now(session, Meaning.AMENDED, None, amendment))
         await session.aclose()
 
     async def missed(self, date: dt.date, why: str = "the VPN was down", actor: Actor = OPERATOR) -> None:
@@ -129,20 +131,20 @@ class Monitored(Morning):
         self.now = dt.datetime.combine(date + dt.timedelta(days=1), dt.time(16), dt.UTC)
         session = await self.engine(actor).open(DAILY, date)
         await session.note("", why)
-        await session.sign(session.statement())
+        await sign_statement(session, statement_now(session))
         await session.aclose()
 
     async def amended(self, date: dt.date, kind: AmendmentKind, why: str, actor: Actor = OPERATOR) -> None:
         """Document a reset of the first qualification, or ask for an exclusion."""
         session = await self.engine(actor).open(DAILY, date)
-        amendment = session.amendment(kind, why, qualification=self.options["qualifications"][0].id)
-        await session.sign(session.statement(Meaning.AMENDED, None, amendment))
+        amendment = amendment_now(session, kind, why, qualification=self.options["qualifications"][0].id)
+        await sign_statement(session, statement_now(session, Meaning.AMENDED, None, amendment))
         await session.aclose()
 
     async def reviewed(self, date: dt.date, actor: Actor = MAL) -> None:
         """Review a day as a second person."""
         session = await self.engine(actor).open(DAILY, date)
-        await session.sign(session.statement(Meaning.REVIEWED))
+        await sign_statement(session, statement_now(session, Meaning.REVIEWED))
         await session.aclose()
 
     async def final_review(self, actor: Actor = OPERATOR, *, sign: bool = True) -> None:
@@ -151,7 +153,7 @@ class Monitored(Morning):
         for item in REVIEW.items:
             await session.tick(item.id)
         if sign:
-            await session.sign(session.statement())
+            await sign_statement(session, statement_now(session))
         await session.aclose()
 
     async def past(self, days: Mapping[int, str], reasons: Mapping[int, str] | None = None) -> "Monitored":

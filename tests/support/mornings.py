@@ -10,6 +10,7 @@ import msgspec
 from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKind, Source
 from opsconsole.engine.engine import Engine, opened
 from opsconsole.engine.session import RunSession
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.events import Actor, Via
 from opsconsole.model.outcomes import Outcome
@@ -200,7 +201,7 @@ async def signed(session: RunSession) -> None:
             await session.note(name, "seen")
     for field in session.state.definition.fields:
         await session.fill(field.id, "none")
-    await session.sign(session.statement())
+    await sign_statement(session, statement_now(session))
 
 
 def mornings(

@@ -11,7 +11,7 @@ from opsconsole.contracts.store import Extract, Head, Link, RunKey
 from opsconsole.engine.qualifying import Qualifying
 from opsconsole.model.calendar import period_of, times_of
 from opsconsole.model.checklists import Cadence, Checklist, Due, Item, Schedule, Section
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.encoding import definition_hash
 from opsconsole.model.events import (
     Actor,

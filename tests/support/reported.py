@@ -16,9 +16,11 @@ from typing import Any
 import msgspec
 
 from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKind
+from opsconsole.engine.amending import amendment_now
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.reporting import Reporting
 from opsconsole.engine.session import RunSession
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.model.calendar import Period
 from opsconsole.model.checklists import (
     Cadence,
@@ -30,7 +32,7 @@ from opsconsole.model.checklists import (
     Item,
     Section,
 )
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.events import ActionState, Actor, AmendmentKind, Meaning, Via
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.qualifications import Effect, Qualification
@@ -284,7 +286,7 @@ async def _morning(company: Company, date: dt.date) -> None:
     for name, item in session.state.items.items():
         if item.outcome not in {Outcome.PASS, Outcome.WAIVED} and not item.explained:
             await session.note(name, f"seen on {date}, told the owner")
-    await session.sign(session.statement())
+    await sign_statement(session, statement_now(session))
     await session.aclose()
     await _afterwards(company, date)
 
@@ -312,13 +314,13 @@ async def _afterwards(company: Company, date: dt.date) -> None:
     if date == EXPLAINED + dt.timedelta(days=1):
         session = await company.engine(JANE).open(DAILY, EXPLAINED)
         await session.note("", "the network was down until noon")
-        await session.sign(session.statement())
+        await sign_statement(session, statement_now(session))
         await session.aclose()
     if date == AMENDED:
         company.now += dt.timedelta(hours=3)
         session = await company.engine(RAVI).resume(f"qbr-daily@{AMENDED}")
-        amendment = session.amendment(AmendmentKind.FAILED, "the dashboard was of the day before", item="look")
-        await session.sign(session.statement(Meaning.AMENDED, amendment=amendment))
+        amendment = amendment_now(session, AmendmentKind.FAILED, "the dashboard was of the day before", item="look")
+        await sign_statement(session, statement_now(session, Meaning.AMENDED, amendment=amendment))
         await session.aclose()
 
 
@@ -327,7 +329,7 @@ async def _week(company: Company, date: dt.date) -> None:
     session = await company.opened(WEEKLY)
     await session.tick("trends")
     await session.fill("findings", f"Week of {date}: /var grows")
-    await session.sign(session.statement())
+    await sign_statement(session, statement_now(session))
     await session.aclose()
 
 
@@ -336,5 +338,5 @@ async def _web(company: Company, date: dt.date) -> None:
     session = await company.opened(WEB)
     if session.state.items["page"].outcome is not Outcome.PASS:
         await session.note("page", HOSTILE)
-    await session.sign(session.statement())
+    await sign_statement(session, statement_now(session))
     await session.aclose()

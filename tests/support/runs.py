@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from opsconsole.contracts.store import RunKey
 from opsconsole.model.calendar import period_of, times_of
 from opsconsole.model.checklists import Checklist, Entry, Field, Item, Required, Section
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.encoding import canonical, definition_hash
 from opsconsole.model.events import Actor, Body, Event, Measured, Opened, Stored
 from opsconsole.model.outcomes import Outcome

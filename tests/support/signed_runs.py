@@ -15,6 +15,7 @@ from opsconsole.contracts.signer import Candidate, KeyPlace, SigningError
 from opsconsole.contracts.store import Store
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.session import RunSession
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.model.checklists import (
     Checklist,
     Due,
@@ -24,7 +25,7 @@ from opsconsole.model.checklists import (
     Section,
     SignOffPolicy,
 )
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.events import Actor, Meaning, Signature, Via
 from opsconsole.model.people import Person, Role
 from opsconsole.model.qualifications import Qualification
@@ -188,7 +189,7 @@ class Place:
         """Work on a run that `actor` has done and signed with the login alone."""
         async with self.session(actor, checklist) as session:
             await done(session)
-            await session.sign(session.statement())
+            await sign_statement(session, statement_now(session))
             yield session
 
 

@@ -24,7 +24,7 @@ from opsconsole.model.checklists import (
     Schedule,
     Section,
 )
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.encoding import definition_hash
 from opsconsole.model.events import (
     ActionState,

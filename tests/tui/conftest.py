@@ -34,21 +34,20 @@ def settled_heap() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _same_everywhere(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+def _same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep out what differs from run to run, how long measuring took, and long waits."""
 
     def quarter(_value: float) -> Number:
         return seconds(0.25)
 
     monkeypatch.setattr("opsconsole.engine.measuring.seconds", quarter)
-    for module in ("engine.session", "screens.signoff"):
+    for module in ("engine.signoff", "screens.signoff"):
         monkeypatch.setattr(f"opsconsole.{module}.clock_state", lambda: Clock.SYNCHRONISED)
     monkeypatch.setattr("opsconsole.engine.recorder.RETRIES", (0.001,))
     monkeypatch.setattr("opsconsole.screens.keeping_up.RETRY_EVERY", 0.05)
-    # The pilot looks after each key whether the process is idle. Only pictures need that: other tests wait for what
-    # they want to see.
-    if "snap_compare" not in request.fixturenames:
-        monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 0.004)
+    # The pilot looks after each key whether the process is idle, and waits up to a second for that. Tests wait for
+    # what they want to see, and pictures for a screen that stands still.
+    monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 0.004)
     monkeypatch.setattr("opsconsole.screens.keeping_up.REFRESH_EVERY", 0.05)
 
 

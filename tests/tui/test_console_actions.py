@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from opsconsole.engine.overview import all_actions
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.model.actions import Action
 from opsconsole.model.events import ActionState, Handled, Raised
 from support.console import CRON, HOST, HOSTILE, JANES, QBR, Morning, on
@@ -22,7 +23,7 @@ async def _left(morning: Morning, *things: tuple[str, str, dt.date | None], sign
     for text, owner, due in things:
         await session.raise_action(text, owner, due)
     if sign:
-        await session.sign(session.statement())
+        await sign_statement(session, statement_now(session))
     await session.aclose()
 
 
@@ -206,7 +207,7 @@ async def test_two_consoles_raise_at_once(morning: Morning) -> None:
 def _raise(session: Any, text: str) -> None:
     """Append what a colleague's console would, between the key and the writing of one's own."""
     event = session._event(Raised(action="theirs", text=text))
-    session._store.inner.append([event])
+    session.store.inner.append([event])
 
 
 def _once(morning: Morning, deed: Any) -> Any:

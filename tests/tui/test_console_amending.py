@@ -6,6 +6,8 @@ import msgspec
 import pytest
 
 from opsconsole.contracts.signer import SigningError
+from opsconsole.engine.amending import amendment_now
+from opsconsole.engine.signoff import payload_of, sign_statement, statement_now
 from opsconsole.model.checklists import SignOffPolicy
 from opsconsole.model.events import AmendmentKind, Meaning
 from opsconsole.model.outcomes import Outcome, Result
@@ -123,7 +125,7 @@ async def test_past_run_is_opened_to_be_amended(make_morning: MakeMorning) -> No
     engine = morning.engine(at=on(dt.date(2026, 11, 18)))
     session = await engine.open(HOST)
     await engine.measure(session)
-    await session.sign(session.statement())
+    await sign_statement(session, statement_now(session))
     await session.aclose()
     async with driving(morning) as driver:
         await driver.sees("Host daily")
@@ -217,14 +219,14 @@ async def test_amendment_of_a_colleague_arrives_while_one_reads(keyed: Morning) 
         await driver.press("v")
         await driver.reads("another person has to sign it")
         other = await keyed.engine(JANES).open(SIGNED_QBR)
-        amendment = other.amendment(AmendmentKind.NOTE, "seen later", item="disk", text="it was full at noon")
-        statement = other.statement(Meaning.AMENDED, None, amendment)
+        amendment = amendment_now(other, AmendmentKind.NOTE, "seen later", item="disk", text="it was full at noon")
+        statement = statement_now(other, Meaning.AMENDED, None, amendment)
         with pytest.raises(Exception, match="asks for"):
-            await other.sign(statement)
+            await sign_statement(other, statement)
         person = msgspec.structs.replace(OPERATOR_PERSON, principal="jane@example.com", name="Jane Roe")
-        statement = other.statement(Meaning.AMENDED, person, amendment)
-        signature = ScriptedSigner().sign(other.payload(statement), Meaning.AMENDED, key_of(person))
-        await other.sign(statement, signature)
+        statement = statement_now(other, Meaning.AMENDED, person, amendment)
+        signature = ScriptedSigner().sign(payload_of(other, statement), Meaning.AMENDED, key_of(person))
+        await sign_statement(other, statement, signature)
         await other.aclose()
         await driver.reads("changed meanwhile: ", "what was signed changed")
         await driver.press("escape")

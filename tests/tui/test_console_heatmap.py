@@ -12,6 +12,7 @@ import pytest
 
 from opsconsole.contracts.store import RunKey
 from opsconsole.engine import calendaring
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.model.checklists import Cadence, Checklist, Due, SignOffPolicy
 from opsconsole.model.heatmap import Square
 from opsconsole.model.values import Duration
@@ -21,6 +22,8 @@ from opsconsole.widgets.squares import Squares
 from support.console import HOSTILE
 from support.driving import Driver, driving
 from support.monitored import DAILY, MORNING, Monitored
+from support.tampering import column as column_of
+from support.tampering import tampered
 
 from .test_console_hostile import assert_harmless
 
@@ -74,6 +77,18 @@ async def test_each_state_has_its_glyph(make: Make) -> None:
         )
         assert column(driver) == "MMexMo-"
         await driver.sees("Sat 2026-11-21  o open", "which nobody opened")
+
+
+async def test_a_run_that_cannot_be_read_has_its_glyph(make: Make) -> None:
+    """One run that was tampered with is told as that, and hides none of the others."""
+    monitored = await make().past(MIXED)
+    store = monitored.store.inner
+    seq = store.events("qbr-daily@2026-11-19")[1].seq
+    tampered(Path(store.location), column_of(seq, "document", b"{}"))
+    async with driving(monitored) as driver:
+        await at_calendar(driver)
+        await driver.reads("x passed 4", "? could not be measured 1", "! failed 1")
+        assert column(driver) == "MMe?Mo-"
 
 
 def test_glyphs_are_different_and_ascii() -> None:
@@ -194,7 +209,7 @@ async def test_intervals_have_a_square_for_each_hour(make: Make) -> None:
         for item in every.items:
             await session.tick(item.id)
         if minute == 0:
-            await session.sign(session.statement())
+            await sign_statement(session, statement_now(session))
         await session.aclose()
     monitored.now = MORNING
     async with driving(monitored) as driver:
@@ -246,6 +261,6 @@ def test_looks(make: Make, snap_compare: Callable[..., bool], size: tuple[int, i
         driver = Driver(monitored, app, pilot)
         await at_calendar(driver)
         await driver.sees("x passed 5")
-        await pilot.pause(0.2)
+        await driver.stands_still()
 
     assert snap_compare(app, terminal_size=size, run_before=before)

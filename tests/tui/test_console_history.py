@@ -6,6 +6,7 @@ import threading
 from msgspec.structs import replace
 
 from opsconsole.contracts.store import RunKey
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.model.events import Stored
 from support.console import CRON, HOST, QBR, Morning, on
 from support.driving import driving
@@ -16,7 +17,7 @@ async def _past(morning: Morning, day: dt.date, *, sign: bool = True) -> None:
     session = await engine.open(HOST, day)
     await engine.measure(session)
     if sign:
-        await session.sign(session.statement())
+        await sign_statement(session, statement_now(session))
     await session.aclose()
 
 

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from opsconsole.engine.overview import today
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.model.calendar import Standing
 from opsconsole.model.checklists import Cadence, Due
 from opsconsole.model.events import Signed, Statement
@@ -30,7 +31,7 @@ async def _past(morning: Morning, day: int, *, sign: bool = True) -> None:
     session = await engine.open(HOST)
     await engine.measure(session)
     if sign:
-        await session.sign(session.statement())
+        await sign_statement(session, statement_now(session))
     await session.aclose()
 
 

@@ -10,6 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from opsconsole.contracts.signer import SigningError
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.model.events import Statement
 from opsconsole.screens import signoff_view
 from opsconsole.screens.signoff_view import RecordFacts
@@ -313,7 +314,7 @@ async def _handed_over(driver: Driver) -> None:
     await session.raise_action("Order a bigger disk for /var", "Jane Roe", dt.date(2026, 11, 20), "disk")
     await session.raise_action("Renew the certificate of the gateway", "", dt.date(2026, 11, 21))
     await session.raise_action("Ask the vendor why it is slow by night")
-    await session.sign(session.statement())
+    await sign_statement(session, statement_now(session))
     await session.aclose()
     await driver.press("r")
     await driver.sees("Handover", "[!] LATE")
@@ -421,7 +422,7 @@ async def _earlier(morning: Morning) -> None:
         session = await engine.open(HOST)
         await engine.measure(session)
         if sign:
-            await session.sign(session.statement())
+            await sign_statement(session, statement_now(session))
         await session.aclose()
 
 
@@ -449,7 +450,8 @@ def test_looks(
     app = morning.app()
 
     async def before(pilot: Pilot[None]) -> None:
-        await steps(Driver(morning, app, pilot))
-        await pilot.pause(0.2)
+        driver = Driver(morning, app, pilot)
+        await steps(driver)
+        await driver.stands_still()
 
     assert snap_compare(app, terminal_size=size, run_before=before)

@@ -13,6 +13,8 @@ import msgspec
 import pytest
 
 from opsconsole.engine import outlook
+from opsconsole.engine.amending import amendment_now
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.model.events import AmendmentKind, Approval, Meaning
 from opsconsole.model.qualifications import ApprovalPolicy
 from opsconsole.widgets.environment import Terminal
@@ -69,6 +71,23 @@ def approval_in(monitored: Monitored) -> Approval | None:
     return state.signatures[-1].body.statement.approval
 
 
+async def approve(driver: Driver, reason: str) -> None:
+    """Answer what an approval asks: yes, it is ready, for a reason."""
+    await driver.press("a")
+    await driver.type("yes")
+    await driver.press("tab")
+    await driver.type(reason)
+    await driver.press("enter")
+
+
+async def found_failed(monitored: Monitored) -> None:
+    """Amend the second day that counts to FAIL, as somebody else who looks at it again."""
+    session = await monitored.engine().open(DAILY, dt.date(2026, 11, 19))
+    amendment = amendment_now(session, AmendmentKind.FAILED, "the graph was of another host", item="disk")
+    await sign_statement(session, statement_now(session, Meaning.AMENDED, None, amendment))
+    await session.aclose()
+
+
 # --- what it shows ---------------------------------------------------------------------------------
 
 
@@ -123,6 +142,15 @@ async def test_not_begun(make: Make) -> None:
     """A qualification of a list that nobody ever ran says what begins it."""
     async with driving(make()) as driver:
         await at_qualification(driver, "not begun", "nobody has run qbr-daily yet", "[...]")
+
+
+async def test_rules_say_from_which_date_on_days_count(make: Make) -> None:
+    """Earlier days that the definition leaves out are not left out in silence."""
+    rules = msgspec.structs.replace(THREE_DAYS, start=dt.date(2026, 11, 20))
+    monitored = await make(qualifications=(rules,)).past({19: "pass", 20: "pass"})
+    async with driving(monitored, size=(140, 45)) as driver:
+        await at_qualification(driver, "day 2 of 3, 1 passed")
+        await driver.reads("start nothing counts before 2026-11-20")
 
 
 async def test_record_that_does_not_hold(make: Make) -> None:
@@ -288,7 +316,7 @@ async def test_what_others_sign_shows(make: Make) -> None:
     async with driving(monitored, size=(100, 40)) as driver:
         await at_qualification(driver, "day 2 of 3, 1 passed · verified")
         session = await monitored.engine(OPERATOR).open(DAILY, dt.date(2026, 11, 20))
-        await session.sign(session.statement())
+        await sign_statement(session, statement_now(session))
         await session.aclose()
         await driver.reads("day 3 of 3, 2 passed · verified", "[x] PASSED 2 Fri 2026-11-20")
 
@@ -390,11 +418,7 @@ async def test_nobody_decides_on_their_own_work(make: Make) -> None:
         await at_qualification(driver, "reached")
         await driver.press("a")
         await driver.reads("not allowed: whoever signed one of these may not decide", "you may not decide")
-        await driver.press("a")
-        await driver.type("yes")
-        await driver.press("tab")
-        await driver.type("fine")
-        await driver.press("enter")
+        await approve(driver, "fine")
         await driver.reads("It cannot be signed now", "not ready")
         await driver.press("S")
         await driver.until(lambda: "sign" in driver.message, "why not")
@@ -411,11 +435,7 @@ async def test_own_work_that_is_allowed_is_said(make: Make) -> None:
         await at_qualification(driver, "reached")
         await driver.press("a")
         await driver.reads("ALLOWED by the rules")
-        await driver.press("a")
-        await driver.type("yes")
-        await driver.press("tab")
-        await driver.type("small house")
-        await driver.press("enter")
+        await approve(driver, "small house")
         await driver.reads("people may decide on their own work", "ready: S signs")
         await driver.press("S")
         await driver.sees("Signed as approved.")
@@ -431,16 +451,9 @@ async def test_decision_on_what_changed_meanwhile(make: Make) -> None:
         await at_qualification(driver, "reached")
         await driver.press("a")
         await driver.sees("a approve")
-        await driver.press("a")
-        await driver.type("yes")
-        await driver.press("tab")
-        await driver.type("fine")
-        await driver.press("enter")
+        await approve(driver, "fine")
         await driver.sees("ready: S signs")
-        session = await monitored.engine().open(DAILY, dt.date(2026, 11, 19))
-        amendment = session.amendment(AmendmentKind.FAILED, "the graph was of another host", item="disk")
-        await session.sign(session.statement(Meaning.AMENDED, None, amendment))
-        await session.aclose()
+        await found_failed(monitored)
         await driver.press("S")
         await driver.reads("not signed: it has changed in the meantime", "Esc goes back to how it is now")
         await driver.press("escape")
@@ -455,20 +468,13 @@ async def test_approval_that_is_overturned(make: Make) -> None:
         await at_qualification(driver, "reached")
         await driver.press("a")
         await driver.sees("a approve")
-        await driver.press("a")
-        await driver.type("yes")
-        await driver.press("tab")
-        await driver.type("fine")
-        await driver.press("enter")
+        await approve(driver, "fine")
         await driver.sees("ready: S signs")
         await driver.press("S")
         await driver.sees("Signed as approved.")
         await driver.press("escape")
         await driver.reads("[x] APPROVED")
-        session = await monitored.engine().open(DAILY, dt.date(2026, 11, 19))
-        amendment = session.amendment(AmendmentKind.FAILED, "the graph was of another host", item="disk")
-        await session.sign(session.statement(Meaning.AMENDED, None, amendment))
-        await session.aclose()
+        await found_failed(monitored)
         await driver.reads("[?] OVERTURNED approval of 2026-11-21 by Mal Lory")
         rows = [each for each in driver.lines if "OVERTURNED" in each]
         assert rows
@@ -567,7 +573,8 @@ def test_looks(make: Make, snap_compare: Callable[..., bool], scene: str, size: 
     app = monitored.app()
 
     async def before(pilot: Any) -> None:
-        await steps(Driver(monitored, app, pilot))
-        await pilot.pause(0.2)
+        driver = Driver(monitored, app, pilot)
+        await steps(driver)
+        await driver.stands_still()
 
     assert snap_compare(app, terminal_size=size, run_before=before)

@@ -126,9 +126,10 @@ async def test_long_fault_leaves_room_for_answers(by_hand: Morning) -> None:
     """However much there is to say about a lost record, what the last key came to is on the screen."""
     async with driving(by_hand) as driver:
         await opened(driver)
-        driver.app.store_fault = "nothing listens there; " + "see whether the server runs, and where; " * 9
+        by_hand.store.why = "nothing listens there; " + "see whether the server runs, and where; " * 9
+        by_hand.store.gone = True
+        await driver.sees("RECORD OUT OF REACH", "nothing listens there")
         driver.app.say("it is being measured already")
-        driver.app._show_standing()
         await driver.sees("RECORD OUT OF REACH", "nothing listens there", "it is being measured already")
 
 

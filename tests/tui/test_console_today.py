@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from opsconsole.contracts.store import StoreUnavailable
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.model.checklists import Cadence, Due
 from opsconsole.model.qualifications import Qualification
 from support.console import CRON, HOST, QBR, Morning, on
@@ -18,7 +19,7 @@ async def _signed_day(morning: Morning, day: dt.date) -> None:
     engine = morning.engine(CRON, on(day))
     session = await engine.open(HOST, day)
     await engine.measure(session)
-    await session.sign(session.statement())
+    await sign_statement(session, statement_now(session))
     await session.aclose()
 
 
@@ -122,7 +123,7 @@ async def _left_behind(morning: Morning) -> None:
     await session.note("space", "80 % on /var\nit grows by night")
     await session.raise_action("Clean up /var", "jane", dt.date(2026, 11, 20), "space")
     await session.raise_action("Order a bigger disk")
-    await session.sign(session.statement())
+    await sign_statement(session, statement_now(session))
     await session.aclose()
 
 
@@ -155,7 +156,7 @@ async def test_yesterdays_notes_go_once_the_run_is_signed(morning: Morning) -> N
     await engine.measure(session)
     async with driving(morning) as driver:
         await driver.sees("[~] TO SIGN  Host daily", "[i] NOTE")
-        await session.sign(session.statement())
+        await sign_statement(session, statement_now(session))
         await driver.press("r")
         await driver.sees("[x] PASS     Host daily")
         await driver.sees_no("[i] NOTE")
@@ -175,7 +176,7 @@ async def test_what_needs_the_operator_moves_up_and_the_cursor_stays(
         await engine.measure(session)
         await session.enter("tickets", "412")
         await session.tick("dashboard")
-        await session.sign(session.statement())
+        await sign_statement(session, statement_now(session))
         await session.aclose()
         await driver.press("r")
         await driver.sees("> [x] PASS     QBR")

@@ -1,6 +1,10 @@
 """The pane of text beside the list, as an operator reads in it."""
 
+import asyncio
+from collections.abc import Callable
+
 from textual.app import ComposeResult
+from textual.pilot import Pilot
 
 from opsconsole.widgets.application import TerminalApp
 from opsconsole.widgets.evidence import Paragraph, TextPane
@@ -27,6 +31,12 @@ def _numbered(count: int) -> list[Paragraph]:
     return [Paragraph.plain(f"line {index}") for index in range(count)]
 
 
+async def _until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await pilot.pause(0.01)
+
+
 async def test_text_is_wrapped_and_follows_the_width() -> None:
     """Evidence is read without scrolling sideways, in a narrow pane and in a wide one."""
     app = _App()
@@ -42,8 +52,7 @@ async def test_text_is_wrapped_and_follows_the_width() -> None:
         await pilot.pause()
         assert app.lines == ["measured  41.2 s of", "          30 s", "", "a       b", "second line", "", "x", "y"]
         await pilot.resize_terminal(40, 8)
-        await pilot.pause()
-        assert app.lines[:2] == ["measured  41.2 s of 30 s", ""]
+        await _until(pilot, lambda: app.lines[:2] == ["measured  41.2 s of 30 s", ""])
         assert all(style is not None for y in range(8) for _, style, _ in app.pane.render_line(y))
 
 

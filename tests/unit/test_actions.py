@@ -10,6 +10,7 @@ from opsconsole.contracts.probe import Environment
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.entering import ActionRefused, due_date
 from opsconsole.engine.overview import action_named, all_actions, carried_actions, open_actions, present
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.model.checklists import Checklist, Due, Item, Section
 from opsconsole.model.events import ActionState, Actor, Handled, Raised
 from opsconsole.model.runs import FoldError
@@ -132,7 +133,7 @@ async def test_carried_to_the_next_run_until_it_is_done(place: Place) -> None:
     before = await friday.open(LOOK)
     await before.raise_action("Paint it", due=dt.date(2026, 11, 20))
     await before.tick("door")
-    await before.sign(before.statement())
+    await sign_statement(before, statement_now(before))
     engine = place.engine()
     now = await engine.open(LOOK)
     await now.raise_action("Oil it")

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsconsole.contracts.store import AlreadySigned, Conflict, StoreError
-from opsconsole.engine.amending import amendment_of
+from opsconsole.engine.amending import amendment_now, amendment_of
 from opsconsole.engine.entering import ActionRefused
+from opsconsole.engine.signoff import payload_of, sign_statement, statement_now
 from opsconsole.model.checklists import Section
 from opsconsole.model.encoding import canonical, decoded
 from opsconsole.model.events import (
@@ -203,11 +204,11 @@ async def test_an_unsigned_run_is_changed_and_not_amended(place: Place) -> None:
     """Before the sign-off there is nothing to amend: not for the session, and not for the store."""
     async with place.session() as session:
         with pytest.raises(ActionRefused, match="change it as usual"):
-            session.amendment(AmendmentKind.NOTE, "because", text="x")
+            amendment_now(session, AmendmentKind.NOTE, "because", text="x")
         await done(session)
         note = Amendment(kind=AmendmentKind.NOTE, reason="because", text="x")
         with pytest.raises(ActionRefused, match="nothing to be amended"):
-            session.statement(Meaning.AMENDED, amendment=note)
+            statement_now(session, Meaning.AMENDED, amendment=note)
         statement = statement_of(
             session.state,
             JANE,
@@ -224,11 +225,11 @@ async def test_an_unsigned_run_is_changed_and_not_amended(place: Place) -> None:
 async def test_a_statement_says_whether_it_amends(place: Place) -> None:
     """An amendment is never signed as something else, nor anything else as an amendment."""
     async with place.signed() as session:
-        note = session.amendment(AmendmentKind.NOTE, "because", text="x")
+        note = amendment_now(session, AmendmentKind.NOTE, "because", text="x")
         with pytest.raises(ActionRefused, match="signed as one"):
-            session.statement(Meaning.REVIEWED, amendment=note)
+            statement_now(session, Meaning.REVIEWED, amendment=note)
         with pytest.raises(ActionRefused, match="signed as one"):
-            session.statement(Meaning.AMENDED)
+            statement_now(session, Meaning.AMENDED)
 
 
 async def test_after_the_sign_off_the_store_takes_nothing_else(place: Place) -> None:
@@ -237,8 +238,8 @@ async def test_after_the_sign_off_the_store_takes_nothing_else(place: Place) -> 
         for body in (Noted("", "late"), Ticked("look")):
             with pytest.raises(AlreadySigned):
                 place.store.append([event(body, RUN)])
-        note = session.amendment(AmendmentKind.NOTE, "forgotten", text="the rack was opened")
-        await session.sign(session.statement(Meaning.AMENDED, amendment=note))
+        note = amendment_now(session, AmendmentKind.NOTE, "forgotten", text="the rack was opened")
+        await sign_statement(session, statement_now(session, Meaning.AMENDED, amendment=note))
         with pytest.raises(AlreadySigned):
             place.store.append([event(Noted("", "late"), RUN)])
         assert [each.text for each in session.state.notes] == ["the rack was opened"]
@@ -247,17 +248,19 @@ async def test_after_the_sign_off_the_store_takes_nothing_else(place: Place) -> 
 async def test_of_two_amendments_at_once_both_are_kept(place: Place) -> None:
     """The second is refused because it was made of an older run, shown anew, made again, and kept."""
     async with place.signed() as one, place.session(RAVI) as other:
-        first = one.statement(Meaning.AMENDED, amendment=one.amendment(AmendmentKind.FAILED, "x", item="look"))
-        entry = other.amendment(AmendmentKind.ENTRY, "misread", item="tickets", text="4")
-        stale = other.statement(Meaning.AMENDED, amendment=entry)
+        first = statement_now(
+            one, Meaning.AMENDED, amendment=amendment_now(one, AmendmentKind.FAILED, "x", item="look")
+        )
+        entry = amendment_now(other, AmendmentKind.ENTRY, "misread", item="tickets", text="4")
+        stale = statement_now(other, Meaning.AMENDED, amendment=entry)
         assert stale.result is Result.PASS
-        await one.sign(first)
+        await sign_statement(one, first)
         with pytest.raises(Conflict):
-            await other.sign(stale)
+            await sign_statement(other, stale)
         assert other.state.result is Result.FAIL
-        again = other.statement(Meaning.AMENDED, amendment=entry)
+        again = statement_now(other, Meaning.AMENDED, amendment=entry)
         assert again.result is Result.FAIL
-        await other.sign(again)
+        await sign_statement(other, again)
         await one.refresh()
         assert [each.amendment.kind for each in one.state.amendments] == ["failed", "entry"]
         assert one.state.amendments[1].was == "3 (PASS)"
@@ -270,10 +273,10 @@ async def test_eight_people_amend_at_once(place: Place) -> None:
 
     async def amend(number: int) -> None:
         async with place.session(RAVI) as session:
-            note = session.amendment(AmendmentKind.NOTE, "all at once", text=f"note {number}")
+            note = amendment_now(session, AmendmentKind.NOTE, "all at once", text=f"note {number}")
             while True:
                 try:
-                    await session.sign(session.statement(Meaning.AMENDED, amendment=note))
+                    await sign_statement(session, statement_now(session, Meaning.AMENDED, amendment=note))
                 except Conflict:
                     continue
                 return
@@ -294,12 +297,12 @@ async def test_an_item_that_an_edit_removed_takes_notes_only(place: Place) -> No
         await session.enter("tickets", "3")
     async with place.session(checklist=without) as session:
         await session.tick("look")
-        await session.sign(session.statement())
+        await sign_statement(session, statement_now(session))
         for kind in (AmendmentKind.FAILED, AmendmentKind.ENTRY):
             with pytest.raises(ActionRefused, match="so it does not count"):
-                session.amendment(kind, "because", item="tickets", text="4")
-        note = session.amendment(AmendmentKind.NOTE, "because", item="tickets", text="counted by hand")
-        await session.sign(session.statement(Meaning.AMENDED, amendment=note))
+                amendment_now(session, kind, "because", item="tickets", text="4")
+        note = amendment_now(session, AmendmentKind.NOTE, "because", item="tickets", text="counted by hand")
+        await sign_statement(session, statement_now(session, Meaning.AMENDED, amendment=note))
         assert [each.text for each in session.state.retired["tickets"].notes] == ["counted by hand"]
         assert session.state.passed
 
@@ -313,11 +316,11 @@ async def test_what_is_signed_is_what_a_reader_puts_together(place: Place) -> No
             amendment = None
             if step:
                 text = f"n\u00f6te {step} \u2028 \x1b[31m"
-                amendment = session.amendment(AmendmentKind.NOTE, "because", item="look", text=text)
+                amendment = amendment_now(session, AmendmentKind.NOTE, "because", item="look", text=text)
             meaning = Meaning.AMENDED if step else Meaning.PERFORMED
-            statement = session.statement(meaning, amendment=amendment)
-            payloads.append(session.payload(statement))
-            await session.sign(statement)
+            statement = statement_now(session, meaning, amendment=amendment)
+            payloads.append(payload_of(session, statement))
+            await sign_statement(session, statement)
     links = list(place.store.links(RUN))
     assert len(links) == 7
     assert payloads == [
@@ -344,7 +347,7 @@ async def test_a_day_amended_to_fail_starts_the_monitoring_anew(place: Place) ->
         place.now = dt.datetime.combine(day, dt.time(8), tzinfo=dt.UTC)
         async with place.session(date=day) as session:
             await done(session)
-            await session.sign(session.statement())
+            await sign_statement(session, statement_now(session))
     engine = place.engine()
 
     def day_of_last() -> int:
@@ -356,8 +359,8 @@ async def test_a_day_amended_to_fail_starts_the_monitoring_anew(place: Place) ->
 
     assert day_of_last() == 4
     async with place.session(date=days[1]) as session:
-        failed = session.amendment(AmendmentKind.FAILED, "the log shows it", item="look")
-        await session.sign(session.statement(Meaning.AMENDED, amendment=failed))
+        failed = amendment_now(session, AmendmentKind.FAILED, "the log shows it", item="look")
+        await sign_statement(session, statement_now(session, Meaning.AMENDED, amendment=failed))
     assert day_of_last() == 2
 
 
@@ -367,8 +370,8 @@ async def test_amendments_go_on_without_the_checklist(place: Place) -> None:
         pass
     engine = place.engine(RAVI)
     session = await engine.resume(RUN)
-    note = session.amendment(AmendmentKind.NOTE, "an audit", text="seen by the auditor")
-    await session.sign(session.statement(Meaning.AMENDED, amendment=note))
+    note = amendment_now(session, AmendmentKind.NOTE, "an audit", text="seen by the auditor")
+    await sign_statement(session, statement_now(session, Meaning.AMENDED, amendment=note))
     await session.aclose()
     with pytest.raises(ActionRefused, match="no record"):
         await engine.resume("morning@2020-01-01")

@@ -6,18 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsconsole.model.conditions import (
-    PAST,
-    Condition,
-    ConditionError,
-    Name,
-    Operator,
-    Pattern,
-    Quantifier,
-    Range,
-    Tolerance,
-    parse_condition,
-)
+from opsconsole.model.condition_parser import ConditionError, parse_condition
+from opsconsole.model.conditions import PAST, Condition, Name, Operator, Pattern, Quantifier, Range, Tolerance
 from opsconsole.model.values import Quantity, Unit, UnitError, parse_quantity
 
 

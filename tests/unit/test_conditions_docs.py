@@ -24,7 +24,8 @@ from opsconsole.model.checklists import (
     Section,
     SignOffPolicy,
 )
-from opsconsole.model.conditions import PAST, ConditionError, Operator, Quantifier, parse_condition
+from opsconsole.model.condition_parser import ConditionError, parse_condition
+from opsconsole.model.conditions import PAST, Operator, Quantifier
 from opsconsole.model.encoding import plain
 from opsconsole.model.values import UnitError, parse_quantity
 from opsconsole.wiring.kinds import probe_kinds

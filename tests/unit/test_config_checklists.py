@@ -13,7 +13,7 @@ from opsconsole.config.items import DESCRIPTIVE, json_safe
 from opsconsole.config.runbooks import load_runbook, runbook_path
 from opsconsole.contracts.probe import ProbeKind
 from opsconsole.model.checklists import Baseline, Cadence, Checklist, Covers, LooksBack, Required, RetryOn
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.encoding import canonical, decoded, definition_hash
 from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.outcomes import Outcome

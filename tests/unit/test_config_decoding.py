@@ -9,7 +9,8 @@ import pytest
 from opsconsole.config.decoding import Decoder, Rules
 from opsconsole.config.diagnostics import WHOLE, Diagnostic, Report, Severity
 from opsconsole.config.words import guess, nearest
-from opsconsole.model.conditions import Condition, parse_condition
+from opsconsole.model.condition_parser import parse_condition
+from opsconsole.model.conditions import Condition
 from opsconsole.model.values import Duration, Unit
 
 

@@ -23,9 +23,10 @@ from opsconsole.engine.measuring import MeasuringOptions
 from opsconsole.engine.overview import today
 from opsconsole.engine.recorder import NotSaved
 from opsconsole.engine.session import RunSession
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.model.calendar import Standing
 from opsconsole.model.checklists import Checklist, Due, Entry, EntryKind, Field, Item, Retry, RetryOn, Section
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.events import Actor, Event, Stored, Via
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.values import Duration, number, seconds
@@ -369,13 +370,13 @@ async def test_a_whole_morning_by_hand(place: Place) -> None:
     """Tick, enter, note, fill and sign: the run is signed as a pass and closed."""
     async with place.measured(checklist(MANUAL, ENTRY, scripted("good"))) as session:
         with pytest.raises(ActionRefused, match="tick it"):
-            session.statement()
+            statement_now(session)
         await session.tick("look")
         await session.enter("tickets", "1")
         await session.note("good", "all well")
         await session.fill("notes", "a quiet night")
-        statement = session.statement()
-        await session.sign(statement)
+        statement = statement_now(session)
+        await sign_statement(session, statement)
         assert session.state.signed is not None
         assert session.state.result is Result.PASS
         for refused in (
@@ -396,10 +397,10 @@ async def test_a_sign_off_covers_what_the_signer_saw(place: Place) -> None:
     mine, theirs = await engine.open(definition), await engine.open(definition)
     await mine.tick("look")
     await theirs.refresh()
-    statement = mine.statement()
+    statement = statement_now(mine)
     await theirs.untick("look")
     with pytest.raises(Conflict):
-        await mine.sign(statement)
+        await sign_statement(mine, statement)
     assert mine.state.signed is None
     assert mine.state.items["look"].outcome is Outcome.PENDING
     await mine.aclose()
@@ -491,7 +492,7 @@ async def test_nothing_is_lost_while_the_disk_is_full(place: Place) -> None:
     with pytest.raises(NotSaved):
         await engine.measure(session)
     with pytest.raises(ActionRefused, match="not saved yet"):
-        session.statement()
+        statement_now(session)
     place.store.broken = False
     assert await session.retry_unsaved() == 0
     assert session.state.counts == {Outcome.PASS: 2}
@@ -573,7 +574,7 @@ async def test_today(place: Place) -> None:
     assert (view.standing, view.current, view.last, view.gaps) == (Standing.DUE, None, None, ())
     session = await engine.open(definition)
     await session.tick("look")
-    await session.sign(session.statement())
+    await sign_statement(session, statement_now(session))
     await session.aclose()
     view = today(engine, definition)
     assert view.standing is Standing.SIGNED

@@ -23,10 +23,11 @@ from opsconsole.engine.locking import PassLock
 from opsconsole.engine.overview import today
 from opsconsole.engine.recorder import NotSaved
 from opsconsole.engine.session import RunSession
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.engine.spill import Spill, make_private
 from opsconsole.model.calendar import Standing
 from opsconsole.model.checklists import Cadence, Checklist, Due, Entry, Item, Section
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.events import Actor, Entered, Event, Noted, Stored
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.qualifications import Qualification
@@ -192,7 +193,7 @@ async def test_a_run_that_is_signed_while_it_is_measured(place: Place) -> None:
     other = await place.engine().open(checklist(gated("slow", "wait"), MANUAL))
     await other.tick("look")
     await other.waive("slow", "not today", NOW.date())
-    await other.sign(other.statement())
+    await sign_statement(other, statement_now(other))
     place.gate.go.set()
     assert await task is False
     assert session.state.signed is not None
@@ -260,7 +261,7 @@ async def test_what_was_not_saved_before_somebody_signed_is_kept_aside(place: Pl
     await session.aclose()
     place.broken = False
     other = RunSession(place.inner, place.inner.events(session.state.run), OPERATOR, Spill((), session.state.run))
-    await other.sign(other.statement())
+    await sign_statement(other, statement_now(other))
     again = await place.engine().open(definition)
     assert again.unsaved == 0
     assert "can no longer be saved" in again.notices[-1]
@@ -390,9 +391,9 @@ async def test_days_that_nobody_looked_at_cannot_be_made_up_for(place: Place) ->
         with pytest.raises(ActionRefused, match="was missed"):
             await deed
     with pytest.raises(ActionRefused, match="has to say why"):
-        session.statement()
+        statement_now(session)
     await session.note("", "nobody was there")
-    await session.sign(session.statement())
+    await sign_statement(session, statement_now(session))
     assert (session.state.result, session.state.passed, session.state.counts) == (Result.MISSED, False, {})
     view = today(engine, definition)
     assert [(each.standing, each.why) for each in view.gaps] == [(Standing.EXPLAINED, "nobody was there")]
@@ -409,7 +410,7 @@ async def test_what_was_opened_in_time_can_be_signed_later(place: Place) -> None
     place.now += dt.timedelta(days=1)
     again = await engine.open(definition, NOW.date())
     assert "was over on 2026-11-21" in "".join(again.notices)
-    await again.sign(again.statement())
+    await sign_statement(again, statement_now(again))
     assert again.state.result is Result.PASS
 
 
@@ -421,7 +422,7 @@ async def test_working_days_qualify_too(place: Place) -> None:
         engine = place.engine(nine, checklist=definition)
         session = await engine.open(definition)
         await engine.measure(session)
-        await session.sign(session.statement())
+        await sign_statement(session, statement_now(session))
         assert str(engine.day_of_monitoring(session.state)) == f"day {day} of 5"
         place.now += dt.timedelta(days=7)
 
@@ -430,7 +431,7 @@ async def test_a_run_that_has_seen_nothing_is_no_pass(place: Place) -> None:
     """Every item skipped with a reason can be signed, but not as a PASS."""
     session = await place.engine().open(checklist(MANUAL))
     await session.skip("look", "no time")
-    assert session.statement().result == "FAIL"
+    assert statement_now(session).result == "FAIL"
 
 
 async def test_huge_numbers_of_a_source_are_judged(place: Place) -> None:

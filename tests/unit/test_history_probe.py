@@ -19,10 +19,10 @@ from opsconsole.contracts.store import StoreUnavailable
 from opsconsole.model.calendar import Times, period_at, period_of, times_of
 from opsconsole.model.checklists import Cadence, Checklist, Entry, Item
 from opsconsole.model.encoding import canonical, dec_hook
+from opsconsole.model.item_state import ItemState
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.past import Earlier
 from opsconsole.model.readings import Reading
-from opsconsole.model.runs import ItemState
 from opsconsole.model.trends import Bound
 from opsconsole.model.values import Duration, Number, Unit, Value, number, parse_quantity
 from support.days import FIRST, WHERE, Days, checklist, item, percent, several_days

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.judging import judge
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Judgement, Reading, Verdict

@@ -11,6 +11,7 @@ from opsconsole.engine.engine import Engine
 from opsconsole.engine.entering import ActionRefused
 from opsconsole.engine.missed import refuse_never_due, refuse_unless_missed
 from opsconsole.engine.overview import Today, today
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.model.calendar import Period, Standing
 from opsconsole.model.checklists import Cadence, Checklist, Due, Item, Section, SignOffPolicy
 from opsconsole.model.values import Duration
@@ -58,14 +59,14 @@ class Place:
         if note:
             await session.note("", note)
         if checklist.needs_signature:
-            await session.sign(session.statement())
+            await sign_statement(session, statement_now(session))
         await session.aclose()
 
     async def explained(self, checklist: Checklist, key: str, why: str) -> None:
         """Explain a missed run."""
         session = await self.engine.open(checklist, self.engine.period_named(checklist, key))
         await session.note("", why)
-        await session.sign(session.statement())
+        await sign_statement(session, statement_now(session))
         await session.aclose()
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from opsconsole.model.calendar import Period, period_of
 from opsconsole.model.checklists import Baseline, Cadence, Entry, EntryKind, Item
-from opsconsole.model.conditions import PAST, parse_condition
+from opsconsole.model.condition_parser import parse_condition
+from opsconsole.model.conditions import PAST
 from opsconsole.model.encoding import canonical, decoded
 from opsconsole.model.judging import judge_entry, judge_item, without_history
 from opsconsole.model.outcomes import Outcome

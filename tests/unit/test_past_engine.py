@@ -12,17 +12,20 @@ import pytest
 from opsconsole.config.checklists import load_checklist
 from opsconsole.contracts.probe import ProbeError
 from opsconsole.contracts.store import RunKey, StoreError, StoreUnavailable
+from opsconsole.engine.amending import amendment_now
 from opsconsole.engine.past import KEPT, StoreHistory, span_of
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.engine.sparing import SparingReader, _Opening
 from opsconsole.model.calendar import period_of, slots_of
 from opsconsole.model.checklists import Baseline, Cadence, Checklist, Entry
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.events import AmendmentKind, Meaning, Measured, Opened
+from opsconsole.model.item_state import ItemState
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.past import earlier_of
 from opsconsole.model.readings import Evidence, Past, Reading, Verdict
 from opsconsole.model.rejudging import judgement_fault
-from opsconsole.model.runs import ItemState, fold
+from opsconsole.model.runs import fold
 from opsconsole.model.values import Duration, Number, Unit, number
 from opsconsole.store.sqlite import SqliteStore
 from opsconsole.wiring.kinds import probe_kinds
@@ -169,9 +172,9 @@ async def test_entries_are_compared_with_entries(days: Days) -> None:
     days.definitions["morning"] = listed
     session = await days.engine().open(listed)
     await session.note("tickets", "the first day")
-    await session.sign(session.statement())
-    amendment = session.amendment(AmendmentKind.ENTRY, "misread", item="tickets", text="30")
-    await session.sign(session.statement(Meaning.AMENDED, amendment=amendment))
+    await sign_statement(session, statement_now(session))
+    amendment = amendment_now(session, AmendmentKind.ENTRY, "misread", item="tickets", text="30")
+    await sign_statement(session, statement_now(session, Meaning.AMENDED, amendment=amendment))
     await session.aclose()
     days.at(FIRST + dt.timedelta(days=1))
     state = await days.run(listed, entries={"tickets": "60"})
@@ -443,7 +446,7 @@ async def test_read_sparingly_it_is_the_same(days: Days) -> None:
         await session.tick("look")
         await session.waive("second", "known", FIRST + dt.timedelta(days=9))
         await session.note("room", "seen")
-        await session.sign(session.statement())
+        await sign_statement(session, statement_now(session))
         await session.aclose()
     reader = SparingReader(days.store)
     states = []

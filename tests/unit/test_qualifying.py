@@ -14,10 +14,13 @@ import pytest
 from opsconsole.contracts.anchor import AnchorError, Kept
 from opsconsole.contracts.probe import Environment
 from opsconsole.contracts.store import Head
+from opsconsole.engine.amending import amendment_now
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.entering import ActionRefused
 from opsconsole.engine.evidence import Evidence
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.engine.verifying import Verifying
+from opsconsole.model.approving import blockers
 from opsconsole.model.calendar import period_of, times_of
 from opsconsole.model.checklists import Cadence, Checklist, Due, Item, Section, SignOffPolicy
 from opsconsole.model.counting import Phase, QualificationState
@@ -38,6 +41,8 @@ REVIEW = Checklist(
     due=Due(timezone="UTC", after="two"),
     sections=(Section("All", (Item(id="look", title="Look back", manual=True),)),),
 )
+NOTHING = Evidence()
+"""Nothing was found to be wrong."""
 RULES = Qualification(id="two", title="Two days", checklist=CHECKLIST.id, days=2, review=REVIEW.id)
 
 
@@ -72,19 +77,26 @@ class House:
         self.at(step, 9)
         session = await self.engine(actor).open(self.checklist)
         await done(session)
-        await session.sign(session.statement())
+        await sign_statement(session, statement_now(session))
         await session.aclose()
 
     async def reviewed(self, actor: Actor = JANE) -> None:
         """Do and sign the final review."""
         session = await self.engine(actor).open(REVIEW)
         await session.tick("look")
-        await session.sign(session.statement())
+        await sign_statement(session, statement_now(session))
         await session.aclose()
 
     def state(self, **given: Any) -> QualificationState:
         """Return the state as it is now."""
         return self.engine().qualifying.state("two", **given)
+
+    def blockers(self, known: Evidence = NOTHING) -> tuple[str, ...]:
+        """Return what stands against an approval now, with what verifying found."""
+        qualifying = self.engine().qualifying
+        state = self.state(faults=known.faults, unchecked=known.unchecked)
+        review = qualifying.review(state, known.faults, known.unchecked)
+        return blockers(state, review, self.place.now, known.record)
 
     def approval(self, *, complete: bool = True, ready: bool = True) -> Approval:
         """Return what would be decided on."""
@@ -95,7 +107,7 @@ class House:
         """Decide in the final review's record, as a session does."""
         session = await self.engine(actor).resume(f"final@{FIRST + dt.timedelta(days=1)}")
         approval = self.approval(ready=meaning is Meaning.APPROVED)
-        await session.sign(session.statement(meaning, None, None, approval))
+        await sign_statement(session, statement_now(session, meaning, None, None, approval))
         await session.aclose()
 
     def forge(self, run: str, approval: Approval, actor: Actor = EVA, meaning: Meaning = Meaning.APPROVED) -> None:
@@ -150,12 +162,9 @@ async def test_two_days_a_review_and_an_approval(house: House) -> None:
         house.approval()
     await house.morning(1)
     assert house.state().phase is Phase.REACHED
-    qualifying = house.engine().qualifying
-    assert qualifying.blockers(qualifying.state("two"), house.place.now) == (
-        f"the final review {LAST} was not done",
-    )
+    assert house.blockers() == (f"the final review {LAST} was not done",)
     await house.reviewed()
-    assert qualifying.blockers(qualifying.state("two"), house.place.now) == ()
+    assert house.blockers() == ()
     await house.decide()
     state = house.state()
     assert state.phase is Phase.APPROVED
@@ -163,7 +172,7 @@ async def test_two_days_a_review_and_an_approval(house: House) -> None:
     assert (state.current.decision.by, state.current.decision.ready) == ("Eva Ege (eva)", True)
     assert faults(house.checked(LAST)) == []
     assert house.verified() == Evidence()
-    assert set(qualifying.rests_on(state)) == {DAY, NEXT, LAST}
+    assert set(house.engine().qualifying.rests_on(state)) == {DAY, NEXT, LAST}
 
 
 def _loaded(house: House, run: str) -> Any:
@@ -181,10 +190,10 @@ async def test_a_run_that_is_measured_again_is_looked_at_again(house: House) -> 
     await session.tick("look")
     assert engine.qualifying.state("two").current.days[0].fact.counts == {"PASS": 1, "PENDING": 1}
     await session.enter("tickets", "3")
-    await session.sign(session.statement())
+    await sign_statement(session, statement_now(session))
     assert engine.qualifying.state("two").current.passed == 1
-    amendment = session.amendment(AmendmentKind.FAILED, "it was not so", item="look")
-    await session.sign(session.statement(Meaning.AMENDED, amendment=amendment))
+    amendment = amendment_now(session, AmendmentKind.FAILED, "it was not so", item="look")
+    await sign_statement(session, statement_now(session, Meaning.AMENDED, amendment=amendment))
     assert engine.qualifying.state("two").resets[0].cause == "it failed: Look at the dashboard"
     await session.aclose()
 
@@ -266,8 +275,8 @@ async def test_a_day_that_failed_cannot_be_called_passed(house: House) -> None:
     await _ready(house)
     approval = house.approval()
     session = await house.engine().resume(DAY)
-    amendment = session.amendment(AmendmentKind.FAILED, "it was not so", item="look")
-    stored = await session.sign(session.statement(Meaning.AMENDED, amendment=amendment))
+    amendment = amendment_now(session, AmendmentKind.FAILED, "it was not so", item="look")
+    stored = await sign_statement(session, statement_now(session, Meaning.AMENDED, amendment=amendment))
     await session.aclose()
     house.forge(LAST, approval)
     assert any("that was settled by event" in each.text for each in house.checked(LAST).findings)
@@ -304,8 +313,8 @@ async def test_a_day_that_is_amended_after_the_decision_is_flagged(house: House)
     await _ready(house)
     await house.decide()
     session = await house.engine().resume(DAY)
-    amendment = session.amendment(AmendmentKind.NOTE, "I forgot", text="a word")
-    await session.sign(session.statement(Meaning.AMENDED, amendment=amendment))
+    amendment = amendment_now(session, AmendmentKind.NOTE, "I forgot", text="a word")
+    await sign_statement(session, statement_now(session, Meaning.AMENDED, amendment=amendment))
     await session.aclose()
     found = house.checked(LAST)
     assert faults(found) == []
@@ -351,7 +360,7 @@ async def test_what_a_state_rests_on_is_what_is_verified(house: House) -> None:
     session = await house.engine().open(CHECKLIST)
     await done(session, "12")
     await session.note("tickets", "many")
-    await session.sign(session.statement())
+    await sign_statement(session, statement_now(session))
     await session.aclose()
     for step in (1, 2, 3):
         await house.morning(step)
@@ -371,10 +380,8 @@ async def test_what_cannot_be_checked_blocks_and_resets_nothing(house: House) ->
     """Without the file of allowed signers nobody knows whether a key's signature holds: said in its own words."""
     await _ready(house)
     evidence = Evidence(unchecked={NEXT: "no allowed signers are configured"})
-    qualifying = house.engine().qualifying
-    state = qualifying.state("two", unchecked=evidence.unchecked)
-    assert state.phase is Phase.REACHED
-    assert qualifying.blockers(state, house.place.now, evidence.faults, evidence.unchecked) == (
+    assert house.state(unchecked=evidence.unchecked).phase is Phase.REACHED
+    assert house.blockers(evidence) == (
         f"{NEXT}: its record could not be checked: no allowed signers are configured",
     )
 
@@ -404,10 +411,10 @@ async def test_heads_kept_outside_stand_against_an_approval(house: House) -> Non
         (AnchorError("gone"), "notebook could not be checked: gone"),
     ):
         verifying = Verifying(store, None, [Notebook(store.store_id, failure)], clock=house.place.clock)  # type: ignore[list-item]
-        qualifying = house.engine().qualifying
-        (told,) = qualifying.verified("two", verifying).record
+        evidence = house.engine().qualifying.verified("two", verifying)
+        (told,) = evidence.record
         assert told.startswith(said)
-        assert qualifying.blockers(qualifying.state("two"), house.place.now, record=(told,)) == (told,)
+        assert house.blockers(evidence) == (told,)
 
 
 async def test_a_console_can_verify_in_a_thread_while_the_run_is_worked_on(house: House) -> None:
@@ -451,9 +458,7 @@ async def test_a_day_that_is_made_up_for_with_a_clock_set_back_counts_for_no_app
     assert list(found.unchecked) == [NEXT]
     assert "it may have been made up for" in found.unchecked[NEXT]
     assert "made-up-for" in {each.code for each in house.checked(NEXT).findings}
-    qualifying = house.engine().qualifying
-    state = qualifying.state("two", None, found.faults, found.unchecked)
-    assert any(NEXT in each for each in qualifying.blockers(state, house.place.now, found.faults, found.unchecked))
+    assert any(NEXT in each for each in house.blockers(found))
 
 
 async def test_a_day_in_doubt_can_be_excluded_by_two_persons(house: House) -> None:
@@ -463,11 +468,11 @@ async def test_a_day_in_doubt_can_be_excluded_by_two_persons(house: House) -> No
     await house.morning(1)
     house.at(2, 12)
     session = await house.engine().resume(NEXT)
-    excluded = session.amendment(AmendmentKind.EXCLUDED, "the clock of ops02 was ahead", qualification="two")
-    await session.sign(session.statement(Meaning.AMENDED, None, excluded))
+    excluded = amendment_now(session, AmendmentKind.EXCLUDED, "the clock of ops02 was ahead", qualification="two")
+    await sign_statement(session, statement_now(session, Meaning.AMENDED, None, excluded))
     assert list(house.verified().unchecked) == [NEXT]
     other = await house.engine(RAVI).resume(NEXT)
-    await other.sign(other.statement(Meaning.REVIEWED))
+    await sign_statement(other, statement_now(other, Meaning.REVIEWED))
     assert house.verified().is_whole
     assert house.state().current.reached == FIRST + dt.timedelta(days=2)
 
@@ -481,7 +486,7 @@ async def test_a_sign_off_that_is_dated_back_into_its_time_is_in_doubt(house: Ho
     await house.morning(2)
     await house.morning(3)
     house.at(2, 10)
-    await session.sign(session.statement())
+    await sign_statement(session, statement_now(session))
     house.at(3, 12)
     found = house.verified()
     assert "stands behind an event of 2026-11-24 09:00Z" in found.unchecked[NEXT]
@@ -502,7 +507,7 @@ async def test_a_missed_day_that_is_written_down_as_opened_does_not_hold(house: 
     house.place.store.append([Event(id=event_id, run=NEXT, at=house.place.now, actor=JANE, body=body)])
     session = await house.engine().resume(NEXT)
     await done(session)
-    await session.sign(session.statement())
+    await sign_statement(session, statement_now(session))
     assert faults(house.checked(NEXT)) == ["opened-late"]
     assert list(house.verified().faults) == [NEXT]
 
@@ -517,7 +522,7 @@ async def test_a_reset_that_nobody_can_sign_any_more_is_documented_in_a_later_ru
     await session.tick("look")
     house.at(3, 9)
     with pytest.raises(ActionRefused, match="is FAIL"):
-        session.statement()
+        statement_now(session)
     with pytest.raises(ActionRefused, match="is over"):
         await session.note("tickets", "the vendor changed its API")
     state = house.state()
@@ -529,9 +534,9 @@ async def test_a_reset_that_nobody_can_sign_any_more_is_documented_in_a_later_ru
     later = f"morning@{FIRST + dt.timedelta(days=3)}"
     assert qualifying.documented_in(house.state(), state.resets[0]) == later
     session = await house.engine().resume(later)
-    said = session.amendment(AmendmentKind.RESET, "the vendor changed its API", qualification="two", about=DAY)
-    await session.sign(session.statement(Meaning.AMENDED, None, said))
+    said = amendment_now(session, AmendmentKind.RESET, "the vendor changed its API", qualification="two", about=DAY)
+    await sign_statement(session, statement_now(session, Meaning.AMENDED, None, said))
     assert DAY not in [each.run for each in house.state().unexplained]
     with pytest.raises(ActionRefused, match="cannot be amended to say something of final"):
-        session.amendment(AmendmentKind.RESET, "why", qualification="two", about="final@2026-11-21")
+        amendment_now(session, AmendmentKind.RESET, "why", qualification="two", about="final@2026-11-21")
     house.place.store.close()

@@ -21,6 +21,7 @@ from opsconsole.export.report_words import blocks_of, title_of
 from opsconsole.model.checklists import Cadence
 from opsconsole.model.events import ActionState
 from opsconsole.model.outcomes import Outcome, Result
+from opsconsole.model.report_summary import Gist, overall_of, summary_of
 from opsconsole.model.reports import Kept, News, Overall, PeriodReport
 from opsconsole.model.runs import RunState, fold
 from opsconsole.model.trends import Trend
@@ -93,6 +94,34 @@ def test_every_item_that_was_not_green_appears(company: Company, november: Perio
     assert {(checklist, item) for checklist, item, _ in seen} == set(told)
     for (checklist, name, outcome), count in seen.items():
         assert told[checklist, name].runs[outcome] == count
+
+
+def test_what_nobody_looked_at_is_not_called_seen(november: PeriodReport) -> None:
+    """Where days were missed no item failed on them: neither the summary nor the page claims that all was seen."""
+    silent = msgspec.structs.replace(november, troubles=(), overall=Overall.INCOMPLETE)
+    page = markdown(blocks_of(silent))
+    assert "everything could be seen" not in page
+    assert "Nothing failed in what was seen." in page
+    done = msgspec.structs.replace(november.tally, kept={**dict.fromkeys(Kept, 0), Kept.IN_TIME: 30})
+    for tally, overall, said in (
+        (november.tally, Overall.BAD, "Failed: nothing that was seen."),
+        (done, Overall.GOOD, "Failed: nothing."),
+    ):
+        passed = msgspec.structs.replace(tally, results=dict.fromkeys(Result, 0), unseen=0)
+        gist = Gist(
+            over=True,
+            tally=passed,
+            checklists=november.checklists,
+            troubles=(),
+            warnings=0,
+            actions=(),
+            qualifications=(),
+            signers=(),
+        )
+        assert overall_of(gist) is overall
+        assert said in summary_of(gist)
+    whole = msgspec.structs.replace(silent, tally=done, overall=Overall.GOOD)
+    assert "Nothing failed, and everything could be seen." in markdown(blocks_of(whole))
 
 
 def test_how_long_it_lasted(november: PeriodReport) -> None:

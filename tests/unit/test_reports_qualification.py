@@ -10,20 +10,24 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from opsconsole.contracts.anchor import Kept
+from opsconsole.contracts.anchor import AnchorError, Kept
 from opsconsole.contracts.store import Head
+from opsconsole.engine.amending import amendment_now
 from opsconsole.engine.entering import ActionRefused
 from opsconsole.engine.qualification_reporting import report_of
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.engine.verifying import Verifying
 from opsconsole.export.report_html import html
 from opsconsole.export.report_json import report_json
 from opsconsole.export.report_markdown import markdown
 from opsconsole.export.report_qualification import qualification_blocks, title_of
+from opsconsole.model.checklists import Cadence
 from opsconsole.model.counting import DayState, Phase
 from opsconsole.model.events import AmendmentKind, Meaning
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.qualification_reports import QualificationReport
 from opsconsole.model.readings import Reading
+from opsconsole.model.reports import Overall
 from support.markdown import PLAIN_TOKENS, parse
 from support.report_pages import PLAIN_TAGS, page_of
 from support.reported import DAILY, JANE, RAVI, REVIEW, Company, measured
@@ -47,7 +51,7 @@ async def morning(company: Company, date: dt.date) -> None:
         if item.outcome is not Outcome.PASS:
             await session.note(name, "a slow night")
             await session.raise_action("Ask the vendor", "Ravi", item=name)
-    await session.sign(session.statement())
+    await sign_statement(session, statement_now(session))
     await session.aclose()
 
 
@@ -62,8 +66,8 @@ async def explained(company: Company) -> None:
     for day in (5, 6):
         session = await company.engine(RAVI).resume(f"qbr-daily@2026-11-{day:02}")
         reason = "the vendor had moved a server"
-        amendment = session.amendment(AmendmentKind.RESET, reason, qualification="qbr-9day")
-        await session.sign(session.statement(Meaning.AMENDED, amendment=amendment))
+        amendment = amendment_now(session, AmendmentKind.RESET, reason, qualification="qbr-9day")
+        await sign_statement(session, statement_now(session, Meaning.AMENDED, amendment=amendment))
         await session.aclose()
 
 
@@ -73,7 +77,7 @@ async def reviewed(company: Company) -> None:
     session = await company.engine(JANE).open(REVIEW)
     await session.tick("gaps")
     await session.fill("recommendations", "Collect twice a night")
-    await session.sign(session.statement())
+    await sign_statement(session, statement_now(session))
     await session.aclose()
 
 
@@ -84,7 +88,7 @@ async def decided(company: Company, meaning: Meaning, reason: str = "") -> None:
     approves = meaning is Meaning.APPROVED
     approval = engine.qualifying.approval(state, complete=approves, ready=approves, reason=reason)
     session = await engine.resume(engine.qualifying.review_run(state.definition, state.current))
-    await session.sign(session.statement(meaning, approval=approval))
+    await sign_statement(session, statement_now(session, meaning, approval=approval))
     await session.aclose()
 
 
@@ -104,15 +108,18 @@ def made(company: Company, *, verify: bool = True) -> QualificationReport:
 
 
 class Notebook:
-    """Keeps a head that the record has not."""
+    """Keeps a head that the record has not, or cannot be read."""
 
     name = "notebook"
 
-    def __init__(self, store_id: str) -> None:
+    def __init__(self, store_id: str, failure: AnchorError | None = None) -> None:
         self.store_id = store_id
+        self.failure = failure
 
     def kept(self) -> Iterator[Kept]:
         """Yield it."""
+        if self.failure is not None:
+            raise self.failure
         yield Kept(store_id=self.store_id, head=Head(1, "ab" * 32), where="page 1")
 
 
@@ -125,6 +132,25 @@ def test_it_knows_what_status_knows(company: Company) -> None:
     report = report_of(engine, company.checklists, "qbr-9day", verifying)
     assert len(known.record) == 1
     assert known.record[0] in report.blockers
+
+
+def test_what_could_not_be_checked_is_not_called_right(company: Company) -> None:
+    """A place that keeps heads cannot be read: the first lines say so, and never that nothing is wrong."""
+    asyncio.run(until(company, 2))
+    notebook = Notebook(company.store.store_id, AnchorError("gone"))
+    verifying = Verifying(company.store, None, [notebook], clock=company.clock)  # type: ignore[list-item]
+    report = report_of(company.engine(KIM), company.checklists, "qbr-9day", verifying)
+    assert report.summary[-1] == (
+        "Records: the chain is intact, and nothing is known to be wrong; "
+        "1 place that keeps heads outside could not be checked."
+    )
+    assert report.provenance.holds
+    assert not report.provenance.is_whole
+    assert report.provenance.unread == ("notebook: gone",)
+    assert "notebook: gone" in markdown(qualification_blocks(report))
+    month = company.reporting(verifying=verifying).report(Cadence.MONTHLY)
+    assert month.overall is Overall.INCOMPLETE
+    assert "1 place that keeps heads outside could not be checked" in month.summary[0]
 
 
 def test_before_anything_happened(company: Company) -> None:
@@ -156,6 +182,23 @@ def test_while_it_runs(company: Company) -> None:
         (1, DayState.PASSED),
     ]
     assert (report.review, report.decisions) == (None, ())
+
+
+def test_the_report_of_the_month_says_what_it_waits_for(company: Company) -> None:
+    """A full count waits for the reasons of its resets first, then for its review, and only then for a decision."""
+
+    def awaited() -> str:
+        (line,) = company.reporting().report(Cadence.MONTHLY).qualifications
+        assert line.phase == Phase.REACHED
+        return line.waiting
+
+    asyncio.run(until(company, 16))
+    assert awaited() == "2 resets without a reason"
+    asyncio.run(explained(company))
+    assert awaited().startswith("the final review ")
+    assert awaited().endswith(" is to be done")
+    asyncio.run(reviewed(company))
+    assert awaited() == "it is to be approved or refused"
 
 
 def test_when_it_is_approved(company: Company) -> None:
@@ -222,8 +265,8 @@ def test_an_amendment_after_the_approval_overturns_it(company: Company) -> None:
 
     async def fail() -> None:
         session = await company.engine(RAVI).resume("qbr-daily@2026-11-10")
-        amendment = session.amendment(AmendmentKind.FAILED, "it was the day before", item="look")
-        await session.sign(session.statement(Meaning.AMENDED, amendment=amendment))
+        amendment = amendment_now(session, AmendmentKind.FAILED, "it was the day before", item="look")
+        await sign_statement(session, statement_now(session, Meaning.AMENDED, amendment=amendment))
         await session.aclose()
 
     asyncio.run(fail())

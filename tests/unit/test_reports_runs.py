@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from opsconsole.export.report_words import blocks_of
 from opsconsole.model.calendar import period_of, times_of
 from opsconsole.model.checklists import Cadence, Checklist, Due, Item, Section
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.readings import Reading
 from opsconsole.model.report_period import Asked, period_report

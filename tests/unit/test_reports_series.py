@@ -11,7 +11,7 @@ from opsconsole.export.report_number_words import trend_words
 from opsconsole.export.report_svg import svg
 from opsconsole.model.calendar import period_of, times_of
 from opsconsole.model.checklists import Cadence, Checklist, Due, Item, Section
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.events import Measured
 from opsconsole.model.judging import judge_item
 from opsconsole.model.readings import Reading

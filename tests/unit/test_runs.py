@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsconsole.model.checklists import Checklist, Section
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.encoding import canonical, decoded, definition_hash
 from opsconsole.model.events import (
     Amended,

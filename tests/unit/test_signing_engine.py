@@ -15,9 +15,11 @@ from opsconsole.config.settings import Config, SigningSettings, StorePlace
 from opsconsole.contracts.anchor import Noted
 from opsconsole.contracts.signer import SignatureRefused, SigningError
 from opsconsole.contracts.store import AlreadySigned, Conflict
+from opsconsole.engine.amending import amendment_now
 from opsconsole.engine.entering import ActionRefused
 from opsconsole.engine.session import RunSession
 from opsconsole.engine.signing import Signing, tier_of
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.model.events import Actor, AmendmentKind, Meaning, Signature
 from opsconsole.model.foureyes import Signatory, in_common
 from opsconsole.model.outcomes import Result
@@ -98,8 +100,8 @@ async def test_nobody_reviews_what_they_performed(
 
 async def signed_by(session: RunSession, who: Person | None, meaning: Meaning = Meaning.PERFORMED) -> None:
     """Sign with a key, or with the login alone."""
-    signing = Signing(session._store, PlayedSigner((who,) if who else ()))
-    statement = session.statement(meaning, who)
+    signing = Signing(session.store, PlayedSigner((who,) if who else ()))
+    statement = statement_now(session, meaning, who)
     if who is None:
         await signing.attribute(session, statement)
     else:
@@ -111,15 +113,19 @@ async def test_a_review_is_held_to_four_eyes_when_it_is_stored_too(place: Place)
     async with place.session(SHARED) as session:
         await done(session)
         await signed_by(session, JANES)
-        statement = session.statement(Meaning.REVIEWED, RAVIS)
+        statement = statement_now(session, Meaning.REVIEWED, RAVIS)
         janes = Signature(Tier.SIGNED, JANES.principal, JANES.fingerprint, "played")
         for given_ in (janes, Signature(Tier.ATTRIBUTED), Signature(Tier.ATTRIBUTED, RAVIS.principal)):
             with pytest.raises(ActionRefused, match=r"not that of ravi@example\.org"):
-                await session.sign(statement, given_)
-        nobodys = session.statement(Meaning.AMENDED, amendment=session.amendment(AmendmentKind.NOTE, "x", text="x"))
+                await sign_statement(session, statement, given_)
+        nobodys = statement_now(
+            session, Meaning.AMENDED, amendment=amendment_now(session, AmendmentKind.NOTE, "x", text="x")
+        )
         with pytest.raises(ActionRefused, match="not that of a login without a key"):
-            await session.sign(nobodys, janes)
-        await session.sign(statement, Signature(Tier.SIGNED, RAVIS.principal, RAVIS.fingerprint, "played"))
+            await sign_statement(session, nobodys, janes)
+        await sign_statement(
+            session, statement, Signature(Tier.SIGNED, RAVIS.principal, RAVIS.fingerprint, "played")
+        )
 
 
 async def test_a_key_that_logged_in_tells_people_apart(place: Place) -> None:
@@ -129,11 +135,11 @@ async def test_a_key_that_logged_in_tells_people_apart(place: Place) -> None:
         pass
     async with place.session(with_key[1]) as session:
         with pytest.raises(ActionRefused, match="the key SHA256:k has performed"):
-            session.statement(Meaning.REVIEWED)
+            statement_now(session, Meaning.REVIEWED)
         with pytest.raises(ActionRefused, match="the key SHA256:k has performed"):
-            session.statement(Meaning.REVIEWED, person("x@example.org", "k"))
+            statement_now(session, Meaning.REVIEWED, person("x@example.org", "k"))
     async with place.session(with_key[2]) as session:
-        session.statement(Meaning.REVIEWED)
+        statement_now(session, Meaning.REVIEWED)
 
 
 async def test_who_amended_a_run_does_not_review_it(place: Place) -> None:
@@ -141,35 +147,35 @@ async def test_who_amended_a_run_does_not_review_it(place: Place) -> None:
     async with place.signed():
         pass
     async with place.session(RAVI) as session:
-        note = session.amendment(AmendmentKind.NOTE, "forgotten", text="x")
-        await session.sign(session.statement(Meaning.AMENDED, amendment=note))
+        note = amendment_now(session, AmendmentKind.NOTE, "forgotten", text="x")
+        await sign_statement(session, statement_now(session, Meaning.AMENDED, amendment=note))
         with pytest.raises(ActionRefused, match="ravi has amended"):
-            session.statement(Meaning.REVIEWED)
+            statement_now(session, Meaning.REVIEWED)
     async with place.session(SHARED) as session:
-        statement = session.statement(Meaning.REVIEWED)
+        statement = statement_now(session, Meaning.REVIEWED)
         assert statement.head_seq == session.state.signatures[-1].seq
-        await session.sign(statement)
+        await sign_statement(session, statement)
 
 
 async def test_one_person_reviews_a_run_once_for_what_it_is(place: Place) -> None:
     """A second review by the same person is refused until an amendment made the run another; others may join."""
     async with place.signed() as owner, place.session(RAVI) as session, place.session(SHARED) as third:
-        await session.sign(session.statement(Meaning.REVIEWED))
+        await sign_statement(session, statement_now(session, Meaning.REVIEWED))
         with pytest.raises(ActionRefused, match="ravi has reviewed"):
-            session.statement(Meaning.REVIEWED)
+            statement_now(session, Meaning.REVIEWED)
         await third.refresh()
-        await third.sign(third.statement(Meaning.REVIEWED))
+        await sign_statement(third, statement_now(third, Meaning.REVIEWED))
         await owner.refresh()
-        failed = owner.amendment(AmendmentKind.FAILED, "the log shows it", item="look")
-        await owner.sign(owner.statement(Meaning.AMENDED, amendment=failed))
+        failed = amendment_now(owner, AmendmentKind.FAILED, "the log shows it", item="look")
+        await sign_statement(owner, statement_now(owner, Meaning.AMENDED, amendment=failed))
         await session.refresh()
-        again = session.statement(Meaning.REVIEWED)
+        again = statement_now(session, Meaning.REVIEWED)
         assert (again.result, again.head_seq) == (Result.FAIL, owner.state.last_seq)
         assert session.state.signed is not None
         assert again.amends == session.state.signed.hash
-        await session.sign(again)
+        await sign_statement(session, again)
         with pytest.raises(ActionRefused, match="ravi has reviewed"):
-            session.statement(Meaning.REVIEWED)
+            statement_now(session, Meaning.REVIEWED)
 
 
 _signatories = st.builds(
@@ -200,7 +206,7 @@ async def test_the_key_signs_the_record_and_nothing_else(place: Place) -> None:
     async with place.session() as session:
         await done(session)
         (found,) = (await signing.offer(session, Meaning.PERFORMED)).candidates
-        statement = session.statement(Meaning.PERFORMED, found.person)
+        statement = statement_now(session, Meaning.PERFORMED, found.person)
         assert await signing.sign(session, statement, found) == ()
         signed = session.state.signed
     assert signed is not None
@@ -223,7 +229,7 @@ async def test_a_key_that_does_not_sign_leaves_the_run_as_it_was(place: Place, r
     async with place.session() as session:
         await done(session)
         before = session.state.last_seq
-        statement = session.statement(Meaning.PERFORMED, JANES)
+        statement = statement_now(session, Meaning.PERFORMED, JANES)
         with pytest.raises(SigningError) as raised:
             await signing.sign(session, statement, candidate(JANES))
         assert raised.value.reason == reason
@@ -247,7 +253,7 @@ async def test_an_offer_says_why_there_is_no_key(place: Place) -> None:
         assert (none.refused.reason, none.refused.hint) == ("no-agent", "start one")
         await done(session)
         with pytest.raises(SigningError, match="nobody may sign with a key"):
-            await Signing(place.store).sign(session, session.statement(), candidate(JANES))
+            await Signing(place.store).sign(session, statement_now(session), candidate(JANES))
 
 
 @pytest.mark.parametrize(
@@ -262,7 +268,7 @@ async def test_the_checklist_says_how_strong_a_signature_must_be(
     signing = Signing(place.store, PlayedSigner((key,)), PlayedAuthenticator())
     async with place.session(checklist=asking_for(wanted)) as session:
         await done(session)
-        statement = session.statement(Meaning.PERFORMED, key if given_.keyed else None)
+        statement = statement_now(session, Meaning.PERFORMED, key if given_.keyed else None)
 
         async def sign() -> None:
             if given_.keyed:
@@ -286,7 +292,7 @@ async def test_a_password_is_given_again_or_nothing_is_signed(place: Place) -> N
     """A wrong password, or a host that cannot ask for any, signs nothing; with the right one it says so."""
     async with place.session() as session:
         await done(session)
-        statement = session.statement()
+        statement = statement_now(session)
         with pytest.raises(SigningError, match="passwords cannot be asked for"):
             await Signing(place.store).attribute(session, statement, "correct horse")
         signing = Signing(place.store, authenticator=PlayedAuthenticator())
@@ -315,21 +321,21 @@ async def test_a_signature_that_comes_back_too_late_is_not_stored(place: Place) 
         anchor = PlayedAnchor()
         signing = Signing(place.store, PlayedSigner((JANES,), before=meanwhile), anchors=(anchor,))
         with pytest.raises(Conflict):
-            await signing.sign(session, session.statement(Meaning.PERFORMED, JANES), candidate(JANES))
+            await signing.sign(session, statement_now(session, Meaning.PERFORMED, JANES), candidate(JANES))
         assert (session.state.signed, anchor.noted) == (None, [])
         assert session.state.items["look"].ticked is None
         with pytest.raises(ActionRefused, match="tick it"):
-            session.statement(Meaning.PERFORMED, JANES)
+            statement_now(session, Meaning.PERFORMED, JANES)
 
 
 async def test_a_run_that_changed_before_the_key_was_asked_is_not_signed(place: Place) -> None:
     """The session knows of the change already: it is the same conflict, and no hurdle that nobody was shown."""
     async with place.session() as session:
         await done(session)
-        statement = session.statement()
+        statement = statement_now(session)
         await session.untick("look")
         with pytest.raises(Conflict, match="changed since it was shown"):
-            await session.sign(statement)
+            await sign_statement(session, statement)
 
 
 async def test_of_two_sign_offs_at_once_one_counts(place: Place) -> None:
@@ -338,7 +344,9 @@ async def test_of_two_sign_offs_at_once_one_counts(place: Place) -> None:
         await done(one)
         await other.refresh()
         results = await asyncio.gather(
-            one.sign(one.statement()), other.sign(other.statement()), return_exceptions=True
+            sign_statement(one, statement_now(one)),
+            sign_statement(other, statement_now(other)),
+            return_exceptions=True,
         )
         assert sum(isinstance(each, Conflict | AlreadySigned) for each in results) == 1
         state = place.engine().load(RUN)
@@ -359,7 +367,7 @@ async def test_ctrl_c_while_the_key_is_waited_for_stores_nothing(place: Place) -
         await done(session)
         before = session.state.last_seq
         task = asyncio.create_task(
-            signing.sign(session, session.statement(Meaning.PERFORMED, JANES), candidate(JANES))
+            signing.sign(session, statement_now(session, Meaning.PERFORMED, JANES), candidate(JANES))
         )
         await asyncio.to_thread(asked.wait, 20)
         task.cancel()
@@ -383,7 +391,7 @@ async def test_ctrl_c_while_it_is_stored_comes_too_late(place: Place) -> None:
     signing = Signing(place.store, anchors=(SlowAnchor(), anchor))
     async with place.session() as session:
         await done(session)
-        task = asyncio.create_task(signing.attribute(session, session.statement()))
+        task = asyncio.create_task(signing.attribute(session, statement_now(session)))
         await asyncio.to_thread(keeping.wait, 20)
         for _ in range(3):
             task.cancel()
@@ -408,7 +416,7 @@ async def test_an_anchor_that_fails_undoes_nothing_and_is_told(
     )
     async with place.session() as session:
         await done(session)
-        (told,) = await signing.attribute(session, session.statement())
+        (told,) = await signing.attribute(session, statement_now(session))
         assert told == f"bad: {failure}"
         assert session.state.signed is not None
     ((noted, record),) = good.noted
@@ -425,7 +433,7 @@ async def test_a_record_that_cannot_be_exported_is_told(place: Place) -> None:
     signing = Signing(place.store, anchors=(anchor,), export_record=fails)
     async with place.session() as session:
         await done(session)
-        (told,) = await signing.attribute(session, session.statement())
+        (told,) = await signing.attribute(session, statement_now(session))
     assert told.startswith("the record was not exported: ")
     assert [record for _, record in anchor.noted] == [None]
 
@@ -435,10 +443,10 @@ async def test_reviews_and_amendments_are_anchored_too(place: Place) -> None:
     anchor = PlayedAnchor()
     signing = Signing(place.store, anchors=(anchor,))
     async with place.signed() as session, place.session(RAVI) as other:
-        failed = session.amendment(AmendmentKind.FAILED, "the log shows it", item="look")
-        await signing.attribute(session, session.statement(Meaning.AMENDED, amendment=failed))
+        failed = amendment_now(session, AmendmentKind.FAILED, "the log shows it", item="look")
+        await signing.attribute(session, statement_now(session, Meaning.AMENDED, amendment=failed))
         await other.refresh()
-        await signing.attribute(other, other.statement(Meaning.REVIEWED))
+        await signing.attribute(other, statement_now(other, Meaning.REVIEWED))
     assert [noted.what for noted, _ in anchor.noted] == [
         "amended FAIL by Jane Doe (jane), attributed",
         "reviewed FAIL by Ravi Rao (ravi), attributed",
@@ -449,12 +457,12 @@ async def test_the_moment_is_all_that_may_differ(place: Place) -> None:
     """A statement that is made again a second later says the same, until the run or the signer is another."""
     async with place.session() as session:
         await done(session)
-        one, later = session.statement(), session.statement()
+        one, later = statement_now(session), statement_now(session)
         assert one != later
         assert says_the_same(one, later)
-        assert not says_the_same(one, session.statement(Meaning.PERFORMED, JANES))
+        assert not says_the_same(one, statement_now(session, Meaning.PERFORMED, JANES))
         await session.note("", "one more thing")
-        assert not says_the_same(one, session.statement())
+        assert not says_the_same(one, statement_now(session))
 
 
 # --- with OpenSSH -----------------------------------------------------------------------------------
@@ -494,7 +502,7 @@ async def test_real_keys_sign_each_meaning_and_nothing_else_verifies(
             offer = await signing.offer(session, meaning)
             assert offer.refused is None
             (found,) = offer.candidates
-            await signing.sign(session, session.statement(meaning, found.person), found)
+            await signing.sign(session, statement_now(session, meaning, found.person), found)
         refused = await signing_of(config("ravi"), place.store).offer(session, Meaning.AMENDED)
         assert refused.refused is not None
         signatures = session.state.signatures

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from opsconsole.contracts.anchor import AnchorError, Kept, Noted
 from opsconsole.contracts.signer import SignatureRefused, SigningError
 from opsconsole.contracts.store import Head
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.engine.verifying import Verifying
 from opsconsole.model import events
 from opsconsole.model.checklists import Checklist, Item, Section, SignOffPolicy
 from opsconsole.model.checklists import Entry as EntryOf
 from opsconsole.model.claims import SIGNING_TAKES, definition_fault, event_findings, opening_fault
 from opsconsole.model.clock_steps import MOST_PER_RUN, clock_steps
-from opsconsole.model.conditions import parse_condition
+from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.encoding import canonical, definition_hash, is_canonical
 from opsconsole.model.events import (
     Actor,
@@ -491,8 +492,10 @@ async def test_signatures(tmp_path: Path, verifier: Answering | None, standing: 
     place = Place(tmp_path)
     async with place.session() as session:
         await done(session)
-        statement = session.statement(Meaning.PERFORMED, JANES)
-        await session.sign(statement, Signature(Tier.SIGNED, JANES.principal, JANES.fingerprint, "played"))
+        statement = statement_now(session, Meaning.PERFORMED, JANES)
+        await sign_statement(
+            session, statement, Signature(Tier.SIGNED, JANES.principal, JANES.fingerprint, "played")
+        )
     (run,) = Verifying(place.store, verifier, clock=place.clock).runs()
     assert run.standing is standing
     bad = [each.code for each in run.findings if each.weight in {Weight.FAULT, Weight.UNCHECKED}]
@@ -517,8 +520,10 @@ async def test_a_key_that_had_ended_signs_with_a_date_before_its_end(
     place.now = NOW - dt.timedelta(hours=2)
     elsewhere = msgspec.structs.replace(JANE, host="made-up")
     async with place.session(elsewhere) as session:
-        statement = session.statement(Meaning.PERFORMED, JANES)
-        await session.sign(statement, Signature(Tier.SIGNED, JANES.principal, JANES.fingerprint, "played"))
+        statement = statement_now(session, Meaning.PERFORMED, JANES)
+        await sign_statement(
+            session, statement, Signature(Tier.SIGNED, JANES.principal, JANES.fingerprint, "played")
+        )
     place.now = NOW + SIGNING_TAKES * 2
     owner = msgspec.structs.replace(JANES, valid_before=ended)
     (run,) = Verifying(place.store, Answering(owner), clock=place.clock).runs()
@@ -532,8 +537,10 @@ async def test_a_name_that_is_not_the_persons(tmp_path: Path) -> None:
     place = Place(tmp_path)
     async with place.session() as session:
         await done(session)
-        statement = session.statement(Meaning.PERFORMED, msgspec.structs.replace(JANES, name="The Boss"))
-        await session.sign(statement, Signature(Tier.SIGNED, JANES.principal, JANES.fingerprint, "played"))
+        statement = statement_now(session, Meaning.PERFORMED, msgspec.structs.replace(JANES, name="The Boss"))
+        await sign_statement(
+            session, statement, Signature(Tier.SIGNED, JANES.principal, JANES.fingerprint, "played")
+        )
     (run,) = Verifying(place.store, Answering(JANES), clock=place.clock).runs()
     assert "other-name" in {each.code for each in run.findings}
     place.store.close()
@@ -560,7 +567,7 @@ async def test_many_runs_in_order(tmp_path: Path) -> None:
         place.now = dt.datetime.combine(day, NOW.timetz())
         async with place.session() as session:
             await done(session)
-            await session.sign(session.statement())
+            await sign_statement(session, statement_now(session))
     verifying = Verifying(place.store, None, clock=place.clock)
     assert [each.run for each in verifying.runs()] == [f"morning@{day}" for day in days]
     assert {each.standing for each in verifying.runs()} == {Standing.ATTRIBUTED}

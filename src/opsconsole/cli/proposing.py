@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 from opsconsole.cli.common import UsageError
 from opsconsole.contracts.signer import Candidate, SigningError
 from opsconsole.contracts.store import Conflict, RunKey, StoreUnavailable
+from opsconsole.engine.amending import amendment_now
 from opsconsole.engine.entering import ActionRefused
 from opsconsole.engine.signing import Offer, tier_of
+from opsconsole.engine.signoff import refuse_weak, statement_now
+from opsconsole.model.deeds import By, Corrected
 from opsconsole.model.events import Amendment, AmendmentKind, Meaning, Statement
-from opsconsole.model.runs import By, Corrected, RunState, SignOff
+from opsconsole.model.runs import RunState, SignOff
 from opsconsole.model.signoff import amended_state, hurdles, says_the_same
 from opsconsole.model.tiers import Tier
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Correction:
-    """What an amendment is to say (see RunSession.amendment)."""
+    """What an amendment is to say (see amendment_now)."""
 
     kind: AmendmentKind
     reason: str
@@ -134,8 +137,8 @@ class SignedRun:
             amendment = self._amendment(session)
 
             def stated(candidate: Candidate | None, tier: Tier) -> Statement:
-                session.refuse_weak(tier)
-                return session.statement(self.meaning, candidate.person if candidate else None, amendment)
+                refuse_weak(session.state, tier)
+                return statement_now(session, self.meaning, candidate.person if candidate else None, amendment)
 
             wanted = session.state.definition.sign_off.tier
             return await best_proposal(parts, session, self.meaning, self.means, stated, wanted)
@@ -144,7 +147,8 @@ class SignedRun:
         wanted = self.correction
         if wanted is None:
             return None
-        return session.amendment(
+        return amendment_now(
+            session,
             wanted.kind,
             wanted.reason,
             item=wanted.item,
@@ -162,7 +166,7 @@ class SignedRun:
             if session.state.last_seq != proposal.statement.head_seq:
                 raise Conflict(f"{self.name} has changed since it was shown")
             person = proposal.candidate.person if proposal.candidate else None
-            statement = session.statement(self.meaning, person, proposal.statement.amendment)
+            statement = statement_now(session, self.meaning, person, proposal.statement.amendment)
             if not says_the_same(statement, proposal.statement):
                 raise Conflict(f"{self.name} has changed since it was shown")
             if proposal.candidate is not None:

@@ -55,6 +55,7 @@ def _definition(state: QualificationState) -> dict[str, Any]:
         "system": definition.system,
         "checklist": definition.checklist,
         "days": definition.days,
+        "start": definition.start,
         "review": definition.review,
         "next_phase": definition.phase,
         "own_work_allowed": definition.approval.own_work,
@@ -157,6 +158,7 @@ def _review(case: "Case") -> dict[str, Any] | None:
         "opened": review.opened,
         "signed_at": review.signed_at,
         "signer": review.signer,
+        "tier": review.tier if review.signed_at is not None else None,
         "passed": review.passed,
         "fault": review.fault,
         "not_green": [

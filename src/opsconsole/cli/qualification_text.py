@@ -23,13 +23,15 @@ def case_lines(case: "Case", *, all_counts: bool = False) -> Iterator[str]:
     state, definition = case.state, case.state.definition
     yield visible(f"{definition.title} ({definition.id})")
     yield visible(f"{definition.days} days of {definition.checklist}; then {definition.phase}")
+    if definition.start is not None:
+        yield f"start      {definition.start}: nothing counts before it"
     yield f"as of      {moment(case.at, case.where)}"
     yield visible(f"stands     {standing_words(state)}")
     yield f"records    {_records(case)}"
     yield from (f"  {visible(each)}" for each in _record_lines(case))
     for attempt in state.attempts if all_counts else [state.current]:
         yield from _count_lines(attempt)
-    yield from _section("Resets", (line for each in state.resets for line in _reset_lines(state, each)))
+    yield from _section("Resets", (line for each in state.resets for line in _reset_lines(case, each)))
     yield from _section("Days on which not everything passed", _issues(state.current))
     yield from _section("Decisions that do not stand", _overturned(state))
     yield from _section(
@@ -59,9 +61,7 @@ def standing_words(state: QualificationState) -> str:
 
 def day_words(attempt: Attempt) -> str:
     """Return `day 5 of 9, 4 passed`."""
-    waiting = next((each for each in attempt.counted if each.state is DayState.WAITING), None)
-    number = waiting.number if waiting is not None else min(attempt.passed + 1, attempt.length)
-    return f"day {number} of {attempt.length}, {attempt.passed} passed"
+    return f"{attempt.present}, {attempt.passed} passed"
 
 
 def decision_words(decision: Decision, phase: str) -> str:
@@ -129,16 +129,18 @@ def _day_row(day: Day) -> tuple[str, ...]:
     )
 
 
-def _reset_lines(state: QualificationState, reset: Reset) -> Iterator[str]:
+def _reset_lines(case: "Case", reset: Reset) -> Iterator[str]:
     yield reset_words(reset)
     if reset.reason is not None:
         yield from _said_lines(reset.reason)
         return
-    day = state.day_of(reset.run)
+    day = case.state.day_of(reset.run)
     if day is not None and day.fact.fault:
         yield f"  first: opsconsole verify {reset.run}"
-    first = before_amending(day.fact) if day is not None and not day.fact.fault else ""
-    yield f"  OPEN: {first or f'opsconsole qualification reset {state.definition.id} {reset.date} --reason TEXT'}"
+    own = next(each for each in case.open_resets if each.reset == reset)
+    first = before_amending(day.fact) if day is not None and own.holder == reset.run else ""
+    command = f"opsconsole qualification reset {case.name} {reset.date} --reason TEXT"
+    yield f"  OPEN: {own.why or first or command}"
 
 
 def before_amending(fact: DayFact) -> str:
@@ -187,7 +189,7 @@ def _review_lines(case: "Case") -> Iterator[str]:
         said = "not signed"
     else:
         result = "passed" if review.passed else "DID NOT PASS"
-        said = f"{result}, signed by {review.signer} at {review.signed_at:%Y-%m-%d %H:%MZ}"
+        said = f"{result}, signed by {review.signer}, {review.tier}, at {review.signed_at:%Y-%m-%d %H:%MZ}"
     yield from _section("Final review", [f"{review.run}  {said}", *_item_lines(case)])
 
 

@@ -322,10 +322,14 @@ def exclude(
     """
     means = _means(key, attributed=attributed, reauthenticate=reauthenticate)
     with opened_services(options_of(context), Via.COMMAND) as parts:
-        day = _day_on(_verified(parts, name), parsed_date(date))
+        state = _verified(parts, name)
+        day = _day_on(state, parsed_date(date))
         said = day.fact.exclusion
         if said is not None and said.accepted_by:
             _refuse(f"{day.fact.run} is excluded already, by {said.who} and {said.accepted_by}")
+        why = parts.engine.qualifying.takes_no_amendment(state.definition, day.fact)
+        if why:
+            _refuse(f"{day.fact.run} takes no amendment: {why}")
         code = _amended(parts, AmendmentKind.EXCLUDED, name, day.fact, reason, means, yes=yes)
         if code is Exit.OK:
             narrate(f"it holds once a second person has reviewed it: opsconsole sign {day.fact.run} --as reviewed")

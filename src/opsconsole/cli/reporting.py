@@ -87,7 +87,7 @@ def report(
             narrate(problem)
         plain = _plain(options.ascii_only, output)
         emit(_written(found, form, blocks_of(found), title_of(found), plain=plain), output)
-        _refuse_broken(found.provenance)
+        _end(found.provenance)
 
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A qualification.")]
@@ -113,7 +113,7 @@ def qualification_report(
             narrate(problem)
         plain = _plain(options.ascii_only, output)
         emit(_written(found, form, qualification_blocks(found), title_of(found), plain=plain), output)
-        _refuse_broken(found.provenance)
+        _end(found.provenance)
 
 
 def _written(
@@ -135,11 +135,14 @@ def _written(
             return markdown(blocks, ascii_only=plain)
 
 
-def _refuse_broken(source: "Provenance") -> None:
-    """End with 1 where the record that a report was made of was verified and does not hold."""
+def _end(source: "Provenance") -> None:
+    """End with 1 where the record was verified and does not hold, with 3 where not all of it could be checked."""
     if not source.holds:
         narrate("the record does not hold: the end of the report says what of it")
         raise typer.Exit(Exit.FAILED)
+    if source.verified and not source.is_whole:
+        narrate("not everything could be checked: the end of the report says what")
+        raise typer.Exit(Exit.UNMEASURED)
 
 
 def _plain(asked: bool, output: Path | None) -> bool:

@@ -6,8 +6,9 @@ from opsconsole.cli.proposing import Proposal
 from opsconsole.contracts.signer import Candidate, KeyPlace
 from opsconsole.export.facts import binding, exact_moment, zone_of
 from opsconsole.export.wording import signed_words
+from opsconsole.model.deeds import Corrected
 from opsconsole.model.events import Amendment, AmendmentKind, Approval, Meaning
-from opsconsole.model.runs import Corrected, RunState, SignOff
+from opsconsole.model.runs import RunState, SignOff
 from opsconsole.model.signoff import count_words
 from opsconsole.model.text import visible, visible_lines
 

@@ -18,7 +18,8 @@ from msgspec import inspect
 from opsconsole.config.diagnostics import Place, Report
 from opsconsole.config.shapes import advice, fits, wanted
 from opsconsole.config.words import either, guess, kind_of, nearest, quoted
-from opsconsole.model.conditions import Condition, ConditionError, parse_condition
+from opsconsole.model.condition_parser import ConditionError, parse_condition
+from opsconsole.model.conditions import Condition
 from opsconsole.model.values import Duration, UnitError
 
 S = TypeVar("S", bound=msgspec.Struct)

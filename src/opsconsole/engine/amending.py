@@ -1,12 +1,35 @@
 """What a signed run can be amended by: nothing that was signed is changed, and nothing is made green by hand."""
 
 from opsconsole.engine.entering import ActionRefused, judged_entry, typed_value, written
+from opsconsole.engine.session import RunSession
+from opsconsole.model.checklists import EntryKind
 from opsconsole.model.events import Amendment, AmendmentKind
+from opsconsole.model.item_state import ItemState
 from opsconsole.model.outcomes import UNMEASURED
-from opsconsole.model.runs import ItemState, RunState
+from opsconsole.model.runs import RunState
 from opsconsole.model.text import storable
 
 _OF_MEASURED = frozenset({AmendmentKind.ENTRY, AmendmentKind.FIELD, AmendmentKind.FAILED})
+
+
+def amendment_now(
+    session: RunSession,
+    kind: AmendmentKind,
+    reason: str,
+    *,
+    item: str = "",
+    field: str = "",
+    text: str = "",
+    qualification: str = "",
+    about: str = "",
+) -> Amendment:
+    """Return an amendment of the session's run like `amendment_of`, with the secrets taken out of what is typed."""
+    state = session.state.items.get(item)
+    is_number = state is not None and state.item.entry is not None and state.item.entry.kind is EntryKind.NUMBER
+    said = text if kind is AmendmentKind.ENTRY and is_number else session.redact(text)
+    why = session.redact(reason)
+    names = {"item": item, "field": field, "qualification": qualification, "about": about}
+    return amendment_of(session.state, kind, why, text=said, **names)
 
 
 def amendment_of(

@@ -19,16 +19,17 @@ from opsconsole.contracts.store import Conflict, StoreError, StoreUnavailable
 from opsconsole.engine.entering import ActionRefused, written
 from opsconsole.engine.evidence import Evidence
 from opsconsole.engine.signing import Signing, tier_of
-from opsconsole.model.approving import ReviewFact, decider_objection
+from opsconsole.engine.signoff import refuse_weak, statement_now
+from opsconsole.model.approving import ReviewFact, blockers, decider_objection
 from opsconsole.model.checklists import Checklist
-from opsconsole.model.counting import DayState, QualificationState
+from opsconsole.model.counting import DayState, QualificationState, Reset
 from opsconsole.model.events import DECIDING, Approval, Meaning, Statement
 from opsconsole.model.foureyes import Signatory, signatory_now, signatory_of
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.outstanding import outstanding, waiting_runs
 from opsconsole.model.people import Person
 from opsconsole.model.redaction import redacted
-from opsconsole.model.runs import FoldError, RunState
+from opsconsole.model.runs import FoldError, RunState, fold_until
 from opsconsole.model.signoff import hurdles, says_the_same
 from opsconsole.model.tiers import Tier
 
@@ -69,6 +70,16 @@ class Excluded(msgspec.Struct, frozen=True, kw_only=True):
     """The runs that they have signed or amended."""
 
 
+class OpenReset(msgspec.Struct, frozen=True, kw_only=True):
+    """A reset without a documented reason, and where that is given."""
+
+    reset: Reset
+    holder: str = ""
+    """In which run's record: its own, or the one that stands in for that; empty as long as there is none."""
+    why: str = ""
+    """Why there is none, and when there will be."""
+
+
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that somebody who decides on a qualification is shown."""
 
@@ -86,6 +97,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     review_hurdles: tuple[str, ...] = ()
     """What is to be done before it can be signed."""
     review_signatories: tuple[Signatory, ...] = ()
+    open_resets: tuple[OpenReset, ...] = ()
+    """The resets that stand against an approval until their reason is documented."""
     excluded: tuple[Excluded, ...] = ()
     """Who has signed what is decided on; they may decide where `state.definition.approval.own_work` allows it."""
     blockers: tuple[str, ...] = ()
@@ -133,18 +146,17 @@ class Approving:
         Every record that it rests on is verified first. Reads the store and runs `ssh-keygen` for each signature:
         call it from a thread where a screen waits. Raises ActionRefused for a name that there is not.
         """
-        now = at or self._engine.clock()
         found = self._qualifying.verified(name, self._verifying(), at) if verify else None
-        return self._case(self._state(name, at, found), now, found)
+        return self._case(self._state(name, at, found), at, found)
 
     def _state(self, name: str, at: dt.datetime | None, evidence: Evidence | None) -> QualificationState:
         known = evidence or Evidence()
         return self._qualifying.state(name, at, known.faults, known.unchecked)
 
-    def _case(self, state: QualificationState, now: dt.datetime, evidence: Evidence | None) -> Case:
-        known = evidence or Evidence()
-        review = self._qualifying.review(state, known.faults, known.unchecked)
-        reviewed = self._reviewed(review)
+    def _case(self, state: QualificationState, until: dt.datetime | None, evidence: Evidence | None) -> Case:
+        known, now = evidence or Evidence(), until or self._engine.clock()
+        review = self._qualifying.review(state, known.faults, known.unchecked, until)
+        reviewed = self._reviewed(review, until)
         signatories, to_do = _signatories(reviewed), _hurdles(reviewed)
         return Case(
             state=state,
@@ -156,24 +168,35 @@ class Approving:
             review_hurdles=to_do,
             review_signatories=signatories,
             excluded=_excluded(state, review, signatories),
-            blockers=self._qualifying.blockers(state, now, known.faults, known.unchecked, known.record),
-            missing=(*self._outstanding(state, now), *_decision_missing(state, review, to_do)),
+            open_resets=tuple(self._open_reset(state, each) for each in state.unexplained),
+            blockers=blockers(state, review, now, known.record),
+            missing=(*self._outstanding(state, until), *_decision_missing(state, review, to_do)),
             evidence=evidence,
         )
 
-    def _reviewed(self, review: ReviewFact | None) -> RunState | None:
+    def _open_reset(self, state: QualificationState, reset: Reset) -> OpenReset:
+        try:
+            return OpenReset(reset=reset, holder=self._qualifying.documented_in(state, reset))
+        except ActionRefused as error:
+            return OpenReset(reset=reset, why=f"{error}; {error.hint}")
+
+    def _folded(self, run: str, until: dt.datetime | None) -> RunState | None:
+        return self._engine.load(run) if until is None else fold_until(self._engine.store.events(run), until)
+
+    def _reviewed(self, review: ReviewFact | None, until: dt.datetime | None) -> RunState | None:
         if review is None or not review.opened:
             return None
         try:
-            return self._engine.load(review.run)
+            return self._folded(review.run, until)
         except StoreUnavailable:
             raise
         except (StoreError, FoldError):  # `review.fault` says so
             return None
 
-    def _outstanding(self, state: QualificationState, now: dt.datetime) -> tuple[str, ...]:
-        waiting = {run: self._engine.load(run) for run in waiting_runs(state)}
+    def _outstanding(self, state: QualificationState, until: dt.datetime | None) -> tuple[str, ...]:
+        waiting = {run: self._folded(run, until) for run in waiting_runs(state)}
         known = {run: each for run, each in waiting.items() if each is not None}
+        now = until or self._engine.clock()
         return tuple(each.text for each in outstanding(state, known, now, self._zone_of(state)))
 
     def _zone_of(self, state: QualificationState) -> ZoneInfo:
@@ -210,11 +233,11 @@ class Approving:
                 f"a decision on {case.name} has to be {wanted}; this one would be {tier}",
                 "an SSH key in an agent or file does it: `opsconsole people list` shows whose keys may sign",
             )
-        session.refuse_weak(tier)
+        refuse_weak(session.state, tier)
         objection = decider_objection(case.state, case.review_signatories, signatory_now(session.actor, person))
         if objection:
             raise ActionRefused(objection)
-        return session.statement(verdict.meaning, person, None, self.approval(case, verdict))
+        return statement_now(session, verdict.meaning, person, None, self.approval(case, verdict))
 
     def approval(self, case: Case, verdict: Verdict) -> Approval:
         """Return what the statement says of the qualification."""
@@ -256,7 +279,7 @@ class Approving:
     def _refuse_changed(self, case: Case) -> None:
         """Raise Conflict where a record that `case` rests on was written to since: a key may take its time."""
         state = self._state(case.name, None, case.evidence)
-        if not case.shows(self._case(state, self._engine.clock(), case.evidence)):
+        if not case.shows(self._case(state, None, case.evidence)):
             raise Conflict(f"{case.name} has changed since it was shown")
 
 

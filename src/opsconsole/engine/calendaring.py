@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from opsconsole.contracts.store import RunKey
+from opsconsole.contracts.store import RunKey, StoreError, StoreUnavailable
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.overview import RunSummary, summary_of
 from opsconsole.model.calendar import Period
@@ -97,15 +97,18 @@ class _Reader:
             return Seen(period=period.key, run=run, square=square)
         try:
             state = self._engine.load(run)
-        except FoldError as error:
+        except StoreUnavailable:
+            raise
+        except (StoreError, FoldError) as error:
             return Seen(period=period.key, run=run, square=Square.ERROR, opened=True, why=str(error))
         if state is None:
             return Seen(period=period.key, run=run, square=Square.MISSED)
+        summary = summary_of(state)
         return Seen(
             period=period.key,
             run=run,
             square=square_of(state, self._now),
             opened=True,
-            summary=summary_of(state),
-            why="; ".join(each.text for each in state.notes) if state.missed else "",
+            summary=summary,
+            why=summary.why,
         )

@@ -5,9 +5,9 @@ import re
 
 from opsconsole.model.checklists import Entry, EntryKind
 from opsconsole.model.errors import OpsconsoleError
+from opsconsole.model.item_state import ItemState
 from opsconsole.model.judging import judge_entry
 from opsconsole.model.readings import Judgement, Past, Reading
-from opsconsole.model.runs import ItemState
 from opsconsole.model.text import storable
 from opsconsole.model.values import Number, UnitError, Value, decimal_of, parse_quantity
 

@@ -10,10 +10,11 @@ import msgspec
 from opsconsole.contracts.store import Extract, Store
 from opsconsole.model.calendar import Times
 from opsconsole.model.checklists import Checklist
+from opsconsole.model.deeds import By, Corrected
 from opsconsole.model.encoding import decoded
 from opsconsole.model.events import Actor, Amended, Signed
 from opsconsole.model.qualifications import DayFact, substance_hash
-from opsconsole.model.runs import By, Corrected, RunState, SignOff
+from opsconsole.model.runs import RunState, SignOff
 
 KINDS = ("opened", "redefined", "skipped", "signed", "amended")
 """The events that an outline is made of."""

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.evidence import Evidence
 from opsconsole.engine.verifying import Verifying
-from opsconsole.model.approving import ReviewFact
+from opsconsole.model.approving import ReviewFact, blockers
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.counting import QualificationState
 from opsconsole.model.outcomes import Outcome
@@ -74,12 +74,12 @@ class Outlook:
     verification: Verification | None = None
     """None as long as nobody has verified it."""
 
-    def trust(self, run: str, tier: Tier = Tier.ATTRIBUTED) -> Trust:
+    def trust(self, run: str, tier: Tier) -> Trust:
         """Return what is known of the record of a run that was signed with `tier`."""
         if run not in self.ends:
             return Trust.UNRELATED
         known = self.verification
-        if known is None or run not in known.runs or self.ends[run] > known.through_seq:
+        if known is None or not self._was_looked_at(run):
             return Trust.NOT_YET
         if run in known.evidence.faults:
             return Trust.BROKEN
@@ -87,10 +87,15 @@ class Outlook:
             return Trust.UNCHECKED
         return Trust.VERIFIED if tier.keyed else Trust.HOLDS
 
+    def _was_looked_at(self, run: str) -> bool:
+        """Return whether a run was verified as it is now."""
+        known = self.verification
+        return known is not None and run in known.runs and self.ends[run] <= known.through_seq
+
     @property
     def is_verified(self) -> bool:
         """Whether every record that it rests on was looked at as it is now."""
-        return self.verification is not None and all(self.trust(run) is not Trust.NOT_YET for run in self.ends)
+        return self.verification is not None and all(self._was_looked_at(run) for run in self.ends)
 
 
 def outlook(
@@ -114,7 +119,7 @@ def outlook(
         at=at,
         where=where,
         outstanding=outstanding(state, known, at, where),
-        blockers=qualifying.blockers(state, at, faults, unchecked, evidence.record),
+        blockers=blockers(state, review, at, evidence.record),
         review=review,
         not_green=tuple(_not_green(seen)) if seen is not None else (),
         ends={run: engine.store.last_seq(run) for run in qualifying.rests_on(state)},

@@ -27,9 +27,10 @@ from opsconsole.model.checklists import Cadence, Checklist
 from opsconsole.model.counting import QualificationState
 from opsconsole.model.dueperiods import due_after, periods_before
 from opsconsole.model.events import Meaning
-from opsconsole.model.outcomes import UNMEASURED, Outcome, Result
+from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.qualifications import DayOfMonitoring
 from opsconsole.model.runs import RunState, SignOff, fold, fold_until
+from opsconsole.model.signoff import is_seen
 from opsconsole.model.tiers import Tier
 
 LOOKED_BACK = 31
@@ -127,11 +128,6 @@ def review_of(state: RunState) -> SignOff | None:
             case Meaning.AMENDED:
                 latest = None
     return latest
-
-
-def is_seen(state: RunState) -> bool:
-    """Return whether every item of a run has an outcome."""
-    return bool(state.counts) and not UNMEASURED & state.counts.keys()
 
 
 def why_missed(state: RunState) -> str:

@@ -1,7 +1,6 @@
 """Reads earlier runs for comparisons: the `history` probe, and conditions that speak of a baseline or last week."""
 
 import datetime as dt
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from opsconsole.model.calendar import (
     Times,
     due_date,
     instant,
+    is_slot,
     period_of,
     periods_since,
     slot_begins,
@@ -24,6 +24,7 @@ from opsconsole.model.calendar import (
 )
 from opsconsole.model.checklists import Cadence, Checklist, Item
 from opsconsole.model.past import Earlier, earlier_of, looks_back, pasts_of, unreadable_pasts
+from opsconsole.model.period_names import dates_named
 from opsconsole.model.readings import Past, Reading
 from opsconsole.model.runs import RunState
 
@@ -200,28 +201,17 @@ def _periods_near(definition: Checklist, date: dt.date, times: Times) -> Sequenc
 # --- names of periods --------------------------------------------------------------------------------
 
 
-_WEEK = re.compile(r"(\d{4})-W(\d{2})")
-_QUARTER = re.compile(r"(\d{4})-Q([1-4])")
-_MONTH = re.compile(r"\d{4}-\d{2}")
-_ISO_DATE = 10
-
-
 def span_of(key: str) -> tuple[dt.date, dt.date]:
     """Return the first and the last date that a period of this name can hold, whatever checklist it is of.
 
-    The name of an interval is in UTC: its date is that one, the one before or the one after.
+    The name of an interval is in UTC: its date is that one, the one before or the one after. Raises ValueError for
+    what is no name of a period.
     """
-    if week := _WEEK.fullmatch(key):
-        period = period_of(dt.date.fromisocalendar(int(week[1]), int(week[2]), 1), Cadence.WEEKLY)
-    elif quarter := _QUARTER.fullmatch(key):
-        period = period_of(dt.date(int(quarter[1]), 3 * int(quarter[2]), 1), Cadence.QUARTERLY)
-    elif _MONTH.fullmatch(key):
-        period = period_of(dt.date.fromisoformat(f"{key}-01"), Cadence.MONTHLY)
-    else:
-        date = dt.date.fromisoformat(key[:_ISO_DATE])
-        around = dt.timedelta(days=0 if len(key) == _ISO_DATE else 1)
-        return date - around, date + around
-    return period.start, period.end
+    period = dates_named(key)
+    if period is None:
+        raise ValueError(f"'{key}' names no period")
+    around = dt.timedelta(days=1 if is_slot(key) else 0)
+    return period.start - around, period.end + around
 
 
 def _order(key: str) -> tuple[dt.date, str]:

@@ -8,6 +8,7 @@ from opsconsole.engine.entering import ActionRefused
 from opsconsole.engine.evidence import Evidence
 from opsconsole.engine.overview import all_actions
 from opsconsole.engine.reporting import Checked, checked
+from opsconsole.model.approving import ReviewFact, blockers
 from opsconsole.model.calendar import period_of, times_of
 from opsconsole.model.checklists import Cadence, Checklist
 from opsconsole.model.counting import Day, QualificationState
@@ -43,9 +44,9 @@ def report_of(
         raise ActionRefused(f"{name} counts runs of '{definition.checklist}', and there is no such checklist")
     known = engine.qualifying.verified(name, verifying) if verifying is not None else Evidence()
     state = engine.qualifying.state(name, None, known.faults, known.unchecked)
-    runs = _runs_of(engine, state)
-    found = checked(verifying, runs) if verifying is not None else Checked()
     review = engine.qualifying.review(state, known.faults, known.unchecked)
+    runs = _runs_of(state, review)
+    found = checked(verifying, runs) if verifying is not None else Checked()
     reviewed = engine.load(review.run) if review is not None and review.opened else None
     head = engine.store.head()
     raised_in = [definition.checklist, *([definition.review] if definition.review else [])]
@@ -58,7 +59,7 @@ def report_of(
             reviewed=reviewed,
             tiers=_tiers(engine, state),
             actions=[each for one in raised_in for each in all_actions(engine, one)],
-            blockers=engine.qualifying.blockers(state, now, known.faults, known.unchecked, known.record),
+            blockers=blockers(state, review, now, known.record),
             definition_hash=qualification_hash(definition),
             provenance=Provenance(
                 store_id=engine.store.store_id,
@@ -70,18 +71,18 @@ def report_of(
                 verified=verifying is not None,
                 chain=found.chain,
                 lost=found.lost,
+                unread=found.unread,
                 checks=found.checks,
             ),
         )
     )
 
 
-def _runs_of(engine: "Engine", state: QualificationState) -> list[str]:
+def _runs_of(state: QualificationState, review: ReviewFact | None) -> list[str]:
     """Return every run that the report rests on: the days of all counts, the final review, the decisions."""
     runs = [day.fact.run for attempt in state.attempts for day in attempt.days if day.fact.opened]
     runs += [each.decision.run for each in state.attempts if each.decision is not None]
     runs += [each.run for each in state.overturned]
-    review = engine.qualifying.review(state)
     runs += [review.run] if review is not None and review.opened else []
     return list(dict.fromkeys(runs))
 

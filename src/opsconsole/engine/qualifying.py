@@ -1,7 +1,7 @@
 """How far the qualifications are: computed from the record each time, and never stored."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from opsconsole.engine.decisions import decisions_in
 from opsconsole.engine.entering import ActionRefused
 from opsconsole.engine.evidence import Doubt, Evidence, doubt_of, note, of_record
 from opsconsole.engine.outlines import Outline, Outlines, Readable
-from opsconsole.model.approving import ReviewFact, blockers
+from opsconsole.model.approving import ReviewFact
 from opsconsole.model.calendar import instant, is_due, period_at, period_of, time_of_day, times_of
 from opsconsole.model.checklists import Cadence, Checklist
 from opsconsole.model.counted_dates import counted_dates
@@ -27,9 +27,11 @@ from opsconsole.model.qualifications import (
     needs_items,
     qualification_hash,
     reasons_for_others,
+    settling_signatures,
     signing_time,
+    weakest_tier,
 )
-from opsconsole.model.runs import FoldError, RunState, fold
+from opsconsole.model.runs import FoldError, RunState, fold, fold_until
 from opsconsole.model.signoff import hurdles
 from opsconsole.model.verification import Weight
 
@@ -185,13 +187,13 @@ class Qualifying:
         For one whose record does not hold, or that nobody can open or sign any more, it is the first signed run
         after it that holds. Raises ActionRefused where there is none yet.
         """
-        days = [each.fact for attempt in state.attempts for each in attempt.days]
-        own = next((each for each in days if each.run == reset.run), None)
-        why = self._takes_none(state.definition, own) if own is not None else ""
+        own = state.day_of(reset.run)
+        why = self.takes_no_amendment(state.definition, own.fact) if own is not None else ""
         if not why:
             return reset.run
-        after = sorted((each for each in days if each.date > reset.date), key=lambda each: each.date)
-        found = next((each for each in after if each.signed_at is not None and not each.fault), None)
+        days = (each.fact for attempt in state.attempts for each in attempt.days)
+        after = (each for each in days if each.date > reset.date and each.signed_at is not None and not each.fault)
+        found = min(after, key=lambda each: each.date, default=None)
         if found is None:
             raise ActionRefused(
                 f"{reset.run} takes no amendment: {why}",
@@ -199,7 +201,7 @@ class Qualifying:
             )
         return found.run
 
-    def _takes_none(self, definition: Qualification, fact: DayFact) -> str:
+    def takes_no_amendment(self, definition: Qualification, fact: DayFact) -> str:
         """Return why the record of a day can never take an amendment; nothing where it can, once it is signed."""
         checklist = self._checklists.get(definition.checklist)
         if fact.fault or fact.signed_at is not None or checklist is None:
@@ -230,14 +232,19 @@ class Qualifying:
         state: QualificationState,
         faults: Mapping[str, str] | None = None,
         unchecked: Mapping[str, str] | None = None,
+        until: dt.datetime | None = None,
     ) -> ReviewFact | None:
-        """Return what the record says of the final review; None where none is asked for, or it is not its time."""
+        """Return what the record says of the final review; None where none is asked for, or it is not its time.
+
+        By what was stored until an instant, by everything without one.
+        """
         if not state.definition.review or state.current.reached is None:
             return None
         run = self.review_run(state.definition, state.current)
         fault, doubt = (faults or {}).get(run, ""), (unchecked or {}).get(run, "")
         try:
-            found = fold(self._engine.store.events(run))
+            events = self._engine.store.events(run)
+            found = fold(events) if until is None else fold_until(events, until)
         except StoreUnavailable:
             raise
         except (StoreError, FoldError) as error:
@@ -252,6 +259,7 @@ class Qualifying:
             signed_at=signing_time(signed) if signed is not None else None,
             passed=found.passed,
             signer=signed.body.statement.signer if signed is not None else "",
+            tier=weakest_tier(settling_signatures(found)),
             fault=fault,
             unchecked=doubt,
             first_reading_at=min(readings, default=None),
@@ -305,20 +313,6 @@ class Qualifying:
             own_work_allowed=definition.approval.own_work,
             reason=reason,
         )
-
-    def blockers(
-        self,
-        state: QualificationState,
-        now: dt.datetime,
-        faults: Mapping[str, str] | None = None,
-        unchecked: Mapping[str, str] | None = None,
-        record: Sequence[str] = (),
-    ) -> tuple[str, ...]:
-        """Return what stands against an approval at the instant `now`, a line each.
-
-        `record` is what is wrong with the record as a whole: see `Evidence`.
-        """
-        return blockers(state, self.review(state, faults, unchecked), now, record)
 
     def _decisions(self, definition: Qualification, until: dt.datetime | None, checked: Evidence) -> list[Decision]:
         """Return every decision on a qualification, in order; it stands in a final review, or in a day's record.

@@ -1,7 +1,6 @@
 """Gathers from the record what a report is made of; what it says is computed in model/report_*.py."""
 
 import datetime as dt
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from opsconsole.model.actions import Action
 from opsconsole.model.calendar import (
     Period,
     due_date,
+    is_slot,
     midnight,
     period_at,
     period_of,
@@ -30,7 +30,8 @@ from opsconsole.model.calendar import (
 from opsconsole.model.checklists import Cadence, Checklist
 from opsconsole.model.counting import Phase, QualificationState
 from opsconsole.model.events import Stored
-from opsconsole.model.outstanding import outstanding, waiting_runs
+from opsconsole.model.outstanding import exclusions_waiting
+from opsconsole.model.period_names import dates_named
 from opsconsole.model.report_effort import Act, acts_of
 from opsconsole.model.report_period import Asked, period_report
 from opsconsole.model.report_runs import Expected, Told
@@ -47,34 +48,9 @@ if TYPE_CHECKING:
 LOOKED_ON = 400
 """Runs of one checklist, around the periods of a report, in which the beginning or the end of what was not good is
 looked for, at most."""
-CADENCES = (Cadence.DAILY, Cadence.WEEKLY, Cadence.MONTHLY, Cadence.QUARTERLY)
-"""What there are reports of."""
 _MANY = 500
 """Runs of one checklist that are read in one pass over the record, others included, instead of one by one."""
-_SLOT = re.compile(r"(\d{4}-\d{2}-\d{2})T\d{4}Z\Z")
-_WEEK = re.compile(r"(\d{4})-W(\d{2})\Z")
-_MONTH = re.compile(r"\d{4}-\d{2}\Z")
-_QUARTER = re.compile(r"(\d{4})-Q([1-4])\Z")
 _DAY = dt.timedelta(days=1)
-
-
-def dates_named(key: str) -> Period | None:
-    """Return the day, week, month or quarter that is called `key`, whatever its checklist; None for other texts.
-
-    Of an interval it is the day (UTC) on which it begins.
-    """
-    try:
-        if slot := _SLOT.match(key):
-            return period_of(dt.date.fromisoformat(slot[1]), Cadence.DAILY)
-        if week := _WEEK.match(key):
-            return period_of(dt.date.fromisocalendar(int(week[1]), int(week[2]), 1), Cadence.WEEKLY)
-        if quarter := _QUARTER.match(key):
-            return period_of(dt.date(int(quarter[1]), int(quarter[2]) * 3, 1), Cadence.QUARTERLY)
-        if _MONTH.match(key):
-            return period_of(dt.date.fromisoformat(f"{key}-01"), Cadence.MONTHLY)
-        return period_of(dt.date.fromisoformat(key), Cadence.DAILY)
-    except ValueError:
-        return None
 
 
 @dataclass
@@ -261,7 +237,7 @@ class Reporting:
         key = self._keys[checklist.id][-1].period
         return (
             slot_begins(Period(dt.date.min, dt.date.min, key))
-            if _SLOT.match(key)
+            if is_slot(key)
             else dt.datetime.min.replace(tzinfo=dt.UTC)
         )
 
@@ -327,16 +303,16 @@ class Reporting:
 
     def _waits_for(self, state: QualificationState) -> str:
         """Return what a person has to do for it; the present day's own run is no news to anybody."""
+        if state.unexplained:
+            return f"{len(state.unexplained)} reset{'s' if len(state.unexplained) > 1 else ''} without a reason"
         if state.phase is Phase.REACHED:
             review = self.engine.qualifying.review(state)
             if review is not None and review.signed_at is None:
                 return f"the final review {review.run} is to be {'signed' if review.opened else 'done'}"
+            if review is not None and not review.passed:
+                return f"the final review {review.run} did not pass, so that it can only be refused"
             return "it is to be approved or refused"
-        if state.unexplained:
-            return f"{len(state.unexplained)} reset{'s' if len(state.unexplained) > 1 else ''} without a reason"
-        runs = {run: known for run in waiting_runs(state) if (known := self._state(run)) is not None}
-        later = [each.text for each in outstanding(state, runs, self._now) if "exclusion" in each.text]
-        return later[0] if later else ""
+        return next((each.text for each in exclusions_waiting(state)), "")
 
     def _provenance(self, tellings: Sequence[Told]) -> Provenance:
         store = self.engine.store
@@ -353,6 +329,7 @@ class Reporting:
             verified=self.verifying is not None,
             chain=found.chain,
             lost=found.lost,
+            unread=found.unread,
             checks=found.checks,
         )
 
@@ -366,6 +343,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     chain: str = ""
     checks: tuple[RecordCheck, ...] = ()
     lost: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 def checked(verifying: "Verifying", runs: Sequence[str]) -> Checked:
@@ -379,14 +357,17 @@ def checked(verifying: "Verifying", runs: Sequence[str]) -> Checked:
         for each in (verifying.runs(runs) if runs else ())
     ]
     broken = verifying.chain.broken
-    lost = [
-        f"{anchor.name}: {finding.text}"
+    outside = [
+        (finding.weight, f"{anchor.name}: {finding.text}")
         for anchor in verifying.anchors()
         for finding in anchor.findings
-        if finding.weight is Weight.FAULT
     ]
-    chain = INTACT if broken is None else f"broken at event {broken.seq}: {broken.why}"
-    return Checked(chain=chain, checks=tuple(found), lost=tuple(lost))
+    return Checked(
+        chain=INTACT if broken is None else f"broken at event {broken.seq}: {broken.why}",
+        checks=tuple(found),
+        lost=tuple(text for weight, text in outside if weight is Weight.FAULT),
+        unread=tuple(text for weight, text in outside if weight is Weight.UNCHECKED),
+    )
 
 
 def _standing_words(state: QualificationState) -> str:

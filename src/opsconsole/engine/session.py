@@ -10,51 +10,38 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from opsconsole.contracts.store import Conflict, Store, StoreError, StoreUnavailable
-from opsconsole.engine.amending import amendment_of
 from opsconsole.engine.changes import Change, Changed, Unsaved
-from opsconsole.engine.clocks import clock_state
 from opsconsole.engine.entering import ActionRefused, judged_entry, owner_named, typed_value, written
 from opsconsole.engine.past import pasts
 from opsconsole.engine.recorder import NotSaved, Recorder
 from opsconsole.engine.spill import Spill
 from opsconsole.model.checklists import EntryKind
 from opsconsole.model.events import (
-    DECIDING,
     ActionState,
     Actor,
     Amended,
-    Amendment,
-    AmendmentKind,
-    Approval,
     Body,
     Entered,
     Event,
     Filled,
     Handled,
-    Meaning,
     Measured,
     Noted,
     Raised,
     Restored,
-    Signature,
     Signed,
     Skipped,
-    Statement,
     Stored,
     Ticked,
     Unticked,
     Waived,
 )
-from opsconsole.model.foureyes import Signatory, own_work, signatory_now, signatory_with
+from opsconsole.model.item_state import ItemState
 from opsconsole.model.past import looks_back
-from opsconsole.model.people import Person
 from opsconsole.model.readings import Past, Reading
-from opsconsole.model.record import record_bytes, statement_document
 from opsconsole.model.redaction import redacted
-from opsconsole.model.runs import FoldError, ItemState, RunState, fold
-from opsconsole.model.signoff import hurdles, statement_of
+from opsconsole.model.runs import FoldError, RunState, fold
 from opsconsole.model.text import storable
-from opsconsole.model.tiers import Tier
 
 if TYPE_CHECKING:
     from opsconsole.contracts.past import History
@@ -72,7 +59,8 @@ def utc_now() -> dt.datetime:
 class RunSession:
     """A run that this process works on. Made by `Engine.open`; end it with `aclose`.
 
-    Every action returns when its event is durable, and only then does `state` show it.
+    Every action returns when its event is durable, and only then does `state` show it. What is signed of it is in
+    signoff.py.
     """
 
     def __init__(
@@ -93,9 +81,9 @@ class RunSession:
         self.state: RunState = state
         self.actor = actor
         self.clock = clock
-        self._store = store
+        self.store = store
+        self.redact = redact
         self._recorder = Recorder(store, state.run, spill)
-        self._redact = redact
         self._history = history
         self._refreshing = asyncio.Lock()
         self._listeners: list[Callable[[Change], None]] = []
@@ -159,6 +147,10 @@ class RunSession:
             raise
         await self.refresh()
 
+    async def measured(self, body: Measured) -> None:
+        """Record one attempt of a measurement."""
+        await self.record(body)
+
     async def refresh(self) -> None:
         """Take in what this and other processes have stored since.
 
@@ -183,6 +175,35 @@ class RunSession:
             self._own.discard(each.event.id)
         if fresh:
             self.announce(Changed(frozenset(touched - {""}), tuple(others)))
+
+    async def record_signed(self, body: Signed | Amended) -> Stored:
+        """Store what is signed of the run as it is now; raises Conflict where another event came before it.
+
+        Where the store became unavailable nobody knows whether it is stored: `signed_after_all` tells it later.
+        """
+        self._unanswered = body
+        event = self._event(body)
+        try:
+            (stored,) = await self._recorder.append_after([event], body.statement.head_seq)
+        except StoreUnavailable:
+            raise  # the answer may be all that was lost
+        except StoreError as error:
+            self._unanswered = None
+            if isinstance(error, Conflict):
+                await self.refresh()
+            raise
+        self._unanswered = None
+        await self.refresh()
+        return stored
+
+    def signed_after_all(self) -> bool:
+        """Return, once, whether what seemed not to be signed turned out to be stored: only the answer was lost."""
+        found = self._unanswered is not None and any(
+            each.body == self._unanswered for each in self.state.signatures
+        )
+        if found:
+            self._unanswered = None
+        return found
 
     async def retry_unsaved(self) -> int:
         """Try again to save what could not be saved; return how many events are left.
@@ -243,7 +264,7 @@ class RunSession:
         state = self._open_item(item)
         if state.item.entry is None:
             raise ActionRefused(f"{state.item.title} takes no entry")
-        typed = self._redact(text) if state.item.entry.kind is EntryKind.TEXT else text
+        typed = self.redact(text) if state.item.entry.kind is EntryKind.TEXT else text
         value = typed_value(state.item.entry, typed)
         past = await self._past_of(state)
         judgement = judged_entry(state, value, past)
@@ -257,7 +278,7 @@ class RunSession:
         run, definition, times = self.state.run, self.state.definition, self.state.times
         read = partial(pasts, self._history, run, definition, times, state.item, Reading())
         return tuple(
-            msgspec.structs.replace(each, problem=self._redact(each.problem))
+            msgspec.structs.replace(each, problem=self.redact(each.problem))
             for each in await asyncio.to_thread(read)
         )
 
@@ -267,19 +288,19 @@ class RunSession:
             self._open_item(item)
         elif self.state.signed is not None:
             raise ActionRefused(f"{self.state.run} is signed: nothing about it can change")
-        await self.record(Noted(item, written(self._redact(text))))
+        await self.record(Noted(item, written(self.redact(text))))
 
     async def skip(self, item: str, reason: str) -> None:
         """Declare an item not applicable."""
         self._open_item(item)
-        await self.record(Skipped(item, written(self._redact(reason))))
+        await self.record(Skipped(item, written(self.redact(reason))))
 
     async def waive(self, item: str, reason: str, expires: dt.date) -> None:
         """Accept an item that is not green, until and including the business date `expires`."""
         self._open_item(item)
         if expires < self.state.times.business_date:
             raise ActionRefused(f"a waiver until {expires} has already expired")
-        await self.record(Waived(item, written(self._redact(reason)), expires))
+        await self.record(Waived(item, written(self.redact(reason)), expires))
 
     async def restore(self, item: str) -> None:
         """Take a skip or a waiver back."""
@@ -293,14 +314,14 @@ class RunSession:
             raise ActionRefused(f"{self.state.run} is signed: nothing about it can change")
         if field not in {each.id for each in self.state.definition.fields}:
             raise ActionRefused(f"{self.state.run} has no field '{field}'")
-        await self.record(Filled(field, written(self._redact(text))))
+        await self.record(Filled(field, written(self.redact(text))))
 
     async def raise_action(self, text: str, owner: str = "", due: dt.date | None = None, item: str = "") -> str:
         """Note something that is to be done, also after the sign-off; return its number within the run."""
         if item and item not in self.state.items:
             raise ActionRefused(f"{self.state.run} has no item '{item}'")
         token = uuid.uuid4().hex[:_TOKEN]
-        said, whose = written(self._redact(text)), owner_named(self._redact(owner))
+        said, whose = written(self.redact(text)), owner_named(self.redact(owner))
         await self.record(Raised(action=token, text=said, owner=whose, due=due, item=item))
         return next(number for number, each in self.state.actions.items() if each.raised.action == token)
 
@@ -318,151 +339,11 @@ class RunSession:
             raise ActionRefused(f"{self.state.run} has no action item '{action}'")
         if known.state is state and state is not ActionState.OPEN:
             raise ActionRefused(f"{known.id} is {state} already")
-        said = written(self._redact(text)) if text.strip() or state is ActionState.DROPPED else ""
-        whose = None if owner is None else owner_named(self._redact(owner))
+        said = written(self.redact(text)) if text.strip() or state is ActionState.DROPPED else ""
+        whose = None if owner is None else owner_named(self.redact(owner))
         new_owner = None if whose == known.owner else whose
         new_due = None if due == known.due else due
         if known.state is state and not said and new_owner is None and new_due is None:
             raise ActionRefused(f"{known.id} is so already: nothing would change")
         body = Handled(action=known.raised.action, state=state, text=said, owner=new_owner, due=new_due)
         await self.record(body)
-
-    # --- sign-off ----------------------------------------------------------------------------------
-
-    def statement(
-        self,
-        meaning: Meaning = Meaning.PERFORMED,
-        signatory: Person | None = None,
-        amendment: Amendment | None = None,
-        approval: Approval | None = None,
-    ) -> Statement:
-        """Return exactly what would be signed now; raise ActionRefused where something is still to be done.
-
-        `signatory` is whose key signs, None where none does. With the meaning AMENDED an amendment is due, with
-        APPROVED and REFUSED an approval (see qualifying.py, which also knows who may not give it).
-        """
-        self._refuse_early(meaning, signatory_now(self.actor, signatory), amendment, approval)
-        return statement_of(
-            self.state,
-            self.actor,
-            store_id=self._store.store_id,
-            signed_at=self.clock(),
-            meaning=meaning,
-            signatory=signatory,
-            clock=clock_state(),
-            amendment=amendment,
-            approval=approval,
-        )
-
-    def _refuse_early(
-        self, meaning: Meaning, signatory: Signatory, amendment: Amendment | None, approval: Approval | None
-    ) -> None:
-        """Refuse what cannot be signed now, or not by this person."""
-        if self.unsaved:
-            raise ActionRefused(f"{self.unsaved} events are not saved yet: nothing can be signed before they are")
-        if (meaning is Meaning.AMENDED) is not (amendment is not None):
-            raise ActionRefused("an amendment is signed as one, and nothing else is")
-        if (meaning in DECIDING) is not (approval is not None):
-            raise ActionRefused("what is decided of a qualification is signed as that, and nothing else is")
-        if meaning is Meaning.PERFORMED:
-            self._refuse_unready()
-        elif self.state.signed is None:
-            raise ActionRefused(f"{self.state.run} is not signed yet: there is nothing to be {meaning}")
-        else:
-            self._refuse_own_work(meaning, signatory, approval)
-
-    def _refuse_unready(self) -> None:
-        if self.state.signed is not None:
-            raise ActionRefused(f"{self.state.run} is signed already")
-        open_hurdles = hurdles(self.state)
-        if open_hurdles:
-            raise ActionRefused("\n".join(each.text for each in open_hurdles))
-
-    def _refuse_own_work(self, meaning: Meaning, signatory: Signatory, approval: Approval | None) -> None:
-        """Hold four eyes: nobody reviews or approves what they performed or amended, nor the same thing twice."""
-        found = own_work(self.state.signatures, meaning, signatory, approval)
-        if found is not None:
-            who, said = found
-            raise ActionRefused(f"{who} has {said} {self.state.run}: another person has to sign it")
-
-    def amendment(
-        self,
-        kind: AmendmentKind,
-        reason: str,
-        *,
-        item: str = "",
-        field: str = "",
-        text: str = "",
-        qualification: str = "",
-        about: str = "",
-    ) -> Amendment:
-        """Return an amendment of the signed run as it would be made; raises ActionRefused where it makes none."""
-        state = self.state.items.get(item)
-        is_number = state is not None and state.item.entry is not None and state.item.entry.kind is EntryKind.NUMBER
-        said = text if kind is AmendmentKind.ENTRY and is_number else self._redact(text)
-        why = self._redact(reason)
-        names = {"item": item, "field": field, "qualification": qualification, "about": about}
-        return amendment_of(self.state, kind, why, text=said, **names)
-
-    def payload(self, statement: Statement) -> bytes:
-        """Return the bytes that a signature of `statement` is over (see model/record.py). Reads the store."""
-        links = self._store.links(self.state.run)
-        documents = [each.document for each in links if each.seq <= statement.head_seq]
-        return record_bytes(documents, statement_document(statement))
-
-    async def sign(self, statement: Statement, signature: Signature | None = None) -> Stored:
-        """Sign exactly `statement`; raises Conflict where the run has changed since it was made.
-
-        Without a `signature` it is attributed to the login, which is no proof of who it was. Raises ActionRefused
-        where the checklist asks for a stronger one, or the statement is not the signer's to sign.
-        """
-        given = signature or Signature(Tier.ATTRIBUTED)
-        self.refuse_weak(given.tier)
-        if statement.head_seq != self.state.last_seq:
-            raise Conflict(f"{self.state.run} has changed since it was shown: look at it again")
-        if statement.principal != (given.principal if given.tier.keyed else ""):
-            raise ActionRefused(f"the signature is not that of {statement.principal or 'a login without a key'}")
-        signatory = signatory_with(self.actor, given)
-        self._refuse_early(statement.meaning, signatory, statement.amendment, statement.approval)
-        self._unanswered = _signing(statement, given)
-        event = self._event(self._unanswered)
-        try:
-            (stored,) = await self._recorder.append_after([event], statement.head_seq)
-        except StoreUnavailable:
-            raise  # the answer may be all that was lost
-        except StoreError as error:
-            self._unanswered = None
-            if isinstance(error, Conflict):
-                await self.refresh()
-            raise
-        self._unanswered = None
-        await self.refresh()
-        return stored
-
-    def signed_after_all(self) -> bool:
-        """Return, once, whether what seemed not to be signed turned out to be stored: only the answer was lost."""
-        found = self._unanswered is not None and any(
-            each.body == self._unanswered for each in self.state.signatures
-        )
-        if found:
-            self._unanswered = None
-        return found
-
-    def refuse_weak(self, tier: Tier) -> None:
-        """Raise ActionRefused where the checklist asks for signatures that are stronger than `tier`."""
-        wanted = self.state.definition.sign_off.tier
-        if not tier.satisfies(wanted):
-            raise ActionRefused(
-                f"{self.state.definition.id} asks for a sign-off that is {wanted}; this one would be {tier}",
-                "an SSH key in an agent or file does it: `opsconsole people list` shows whose keys may sign",
-            )
-
-    async def measured(self, body: Measured) -> None:
-        """Record one attempt of a measurement."""
-        await self.record(body)
-
-
-def _signing(statement: Statement, signature: Signature) -> Signed | Amended:
-    if statement.meaning is Meaning.AMENDED:
-        return Amended(statement=statement, signature=signature)
-    return Signed(statement=statement, signature=signature)

@@ -12,6 +12,7 @@ from opsconsole.contracts.anchor import Anchor, Noted
 from opsconsole.contracts.signer import Authenticator, Candidate, Signer, SigningError
 from opsconsole.contracts.store import Head, Store
 from opsconsole.engine.session import RunSession
+from opsconsole.engine.signoff import payload_of, sign_statement
 from opsconsole.engine.threads import in_daemon_thread
 from opsconsole.model.events import Meaning, Signature, Statement, Stored
 from opsconsole.model.tiers import Tier
@@ -92,7 +93,7 @@ class Signing:
         """
         if self._signer is None:
             raise SigningError(NO_PEOPLE, "nobody may sign with a key here", "add one: opsconsole people add")
-        payload = await asyncio.to_thread(session.payload, statement)
+        payload = await asyncio.to_thread(payload_of, session, statement)
         make = partial(self._signer.sign, payload, statement.meaning, candidate)
         try:
             signature = await in_daemon_thread("key", make)
@@ -126,7 +127,7 @@ class Signing:
         return await _to_its_end(self._stored(session, statement, Signature(tier)))
 
     async def _stored(self, session: RunSession, statement: Statement, signature: Signature) -> tuple[str, ...]:
-        stored = await session.sign(statement, signature)
+        stored = await sign_statement(session, statement, signature)
         return await asyncio.to_thread(self._anchored, statement, signature, stored)
 
     def _anchored(self, statement: Statement, signature: Signature, stored: Stored) -> tuple[str, ...]:

@@ -17,12 +17,13 @@ from opsconsole.engine.session import utc_now
 from opsconsole.model.claims import SIGNING_TAKES, definition_fault, event_findings
 from opsconsole.model.clock_steps import Behind, Clocks, clock_steps
 from opsconsole.model.decision_claims import decision_findings
+from opsconsole.model.deeds import By
 from opsconsole.model.encoding import decoded, is_canonical
 from opsconsole.model.events import Amended, Event, Opened, Redefined, Signed, Stored
 from opsconsole.model.opening_claims import opening_findings
 from opsconsole.model.people import Person
 from opsconsole.model.record import record_bytes, statement_bytes
-from opsconsole.model.runs import By, RunState, SignOff, fold
+from opsconsole.model.runs import RunState, SignOff, fold
 from opsconsole.model.tiers import Tier
 from opsconsole.model.verification import (
     MADE_UP_FOR,

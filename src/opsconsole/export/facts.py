@@ -4,11 +4,13 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 from opsconsole.model.calendar import Times, zone
+from opsconsole.model.deeds import Corrected
 from opsconsole.model.events import Actor, Amended, AmendmentKind, Via
 from opsconsole.model.holidays import CalendarError
+from opsconsole.model.item_state import ItemState
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.readings import Finding, Judgement, Level, Verdict
-from opsconsole.model.runs import Corrected, ItemState, RunState, SignOff
+from opsconsole.model.runs import RunState, SignOff
 from opsconsole.model.tiers import Tier
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

@@ -4,10 +4,12 @@ import datetime as dt
 
 from opsconsole.export import documents as doc
 from opsconsole.export.facts import near, sign_off_at
+from opsconsole.model.deeds import Attempt, By, Corrected, Note, Waiver
 from opsconsole.model.events import Actor
+from opsconsole.model.item_state import ItemState
 from opsconsole.model.readings import Evidence, Past, Problem, Reading
 from opsconsole.model.record import sha256_of
-from opsconsole.model.runs import Attempt, By, Corrected, ItemState, Note, RunState, Waiver
+from opsconsole.model.runs import RunState
 from opsconsole.model.text import storable
 from opsconsole.model.values import Moment, Value
 

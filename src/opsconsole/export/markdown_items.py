@@ -16,9 +16,10 @@ from opsconsole.export.facts import (
 )
 from opsconsole.export.layout import one_line
 from opsconsole.export.wording import item_pasts, past_subject, past_words
+from opsconsole.model.deeds import Attempt, Corrected, Note
+from opsconsole.model.item_state import ItemState
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Reading
-from opsconsole.model.runs import Attempt, Corrected, ItemState, Note
 from opsconsole.model.text import shortened
 from opsconsole.model.values import Moment, Value, shown
 

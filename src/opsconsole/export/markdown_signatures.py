@@ -19,8 +19,9 @@ from opsconsole.export.layout import one_line
 from opsconsole.export.markdown_actions import approved_days
 from opsconsole.export.markdown_items import facts
 from opsconsole.export.wording import approval_facts, signed_words
+from opsconsole.model.deeds import Corrected
 from opsconsole.model.events import Meaning
-from opsconsole.model.runs import Corrected, RunState, SignOff
+from opsconsole.model.runs import RunState, SignOff
 from opsconsole.model.signoff import hurdles
 
 

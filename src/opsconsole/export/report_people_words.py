@@ -16,6 +16,7 @@ from opsconsole.export.report_blocks import (
 from opsconsole.model.calendar import is_slot, zone
 from opsconsole.model.events import ActionState
 from opsconsole.model.holidays import CalendarError
+from opsconsole.model.report_summary import unread_words
 from opsconsole.model.reports import (
     ActionLine,
     AmendmentLine,
@@ -102,6 +103,8 @@ def provenance_blocks(source: Provenance, made_at: dt.datetime, where: ZoneInfo)
     )
     if source.lost:
         yield Bullets(source.lost)
+    if source.unread:
+        yield Bullets(tuple(f"could not be checked: {each}" for each in source.unread))
     rows = [(each.run, each.standing, "; ".join(each.faults)) for each in source.checks if not _is_plain(each)]
     if rows:
         yield table(("Run", "Verification", "What does not hold"), rows)
@@ -116,4 +119,5 @@ def _verified_words(source: Provenance) -> str:
     standings = [each.standing for each in source.checks]
     found = ", ".join(f"{standings.count(each)} {each}" for each in dict.fromkeys(standings))
     lost = f"; {len(source.lost)} of the heads kept outside are not in it" if source.lost else ""
-    return f"the chain is {source.chain}{lost}; of {len(standings)} runs: {found or 'none'}"
+    unread = f"; {unread_words(source.unread)} could not be checked" if source.unread else ""
+    return f"the chain is {source.chain}{lost}{unread}; of {len(standings)} runs: {found or 'none'}"

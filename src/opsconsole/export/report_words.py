@@ -28,6 +28,7 @@ from opsconsole.model.reports import (
     ChecklistLine,
     Kept,
     News,
+    Overall,
     PeriodReport,
     RunLine,
     Spell,
@@ -196,7 +197,9 @@ def _troubles(report: PeriodReport, where: dict[str, ZoneInfo]) -> Iterator[Bloc
     now = [each for each in report.troubles if each.news in {News.NEW, News.AGAIN}]
     rows = [row for each in now for row in _trouble_rows(each, where[each.checklist])]
     head = ("Item", "Checklist", "News", "Runs", "Since", "Until", "For", "Bad readings", "Cause", "Help")
-    yield table(head, rows, "Nothing failed, and everything could be seen.")
+    whole = report.overall is Overall.GOOD and not report.tally.kept[Kept.OPEN]
+    nothing = "Nothing failed, and everything could be seen." if whole else "Nothing failed in what was seen."
+    yield table(head, rows, nothing)
     if rows:
         yield Paragraph(
             "From the first bad reading to the first good one after it. FAIL, ERROR and BLOCKED are bad: "
@@ -210,7 +213,7 @@ def _troubles(report: PeriodReport, where: dict[str, ZoneInfo]) -> Iterator[Bloc
     yield table(
         ("Item", "Checklist", "News", report.before.key, report.period.key),
         changes,
-        "Nothing was bad in either period.",
+        "Nothing was seen to be bad in either period.",
     )
 
 

@@ -20,9 +20,11 @@ from opsconsole.export.text_actions import actions
 from opsconsole.export.text_lines import LABEL, STATE, WIDTH, clean, fact, hanging, labelled, note_lines, prose
 from opsconsole.export.text_signatures import amended_lines, amendments, banner, signed
 from opsconsole.export.wording import item_pasts, items_words, looked_back, past_subject, past_words
+from opsconsole.model.deeds import Waiver
+from opsconsole.model.item_state import ItemState
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.readings import Judgement
-from opsconsole.model.runs import ItemState, RunState, Waiver
+from opsconsole.model.runs import RunState
 from opsconsole.model.signoff import hurdles
 from opsconsole.model.text import visible
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from opsconsole.export.facts import moment
 from opsconsole.export.layout import padded, wrapped
-from opsconsole.model.runs import Note
+from opsconsole.model.deeds import Note
 from opsconsole.model.text import shortened, visible, visible_lines
 
 WIDTH = 80

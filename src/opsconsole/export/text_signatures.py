@@ -17,8 +17,9 @@ from opsconsole.export.facts import (
 from opsconsole.export.text_actions import decided
 from opsconsole.export.text_lines import STATE, clean, fact, labelled
 from opsconsole.export.wording import missed_words
+from opsconsole.model.deeds import Corrected
 from opsconsole.model.events import AmendmentKind, Meaning
-from opsconsole.model.runs import Corrected, RunState, SignOff
+from opsconsole.model.runs import RunState, SignOff
 from opsconsole.model.tiers import Tier
 
 

@@ -8,9 +8,10 @@ from opsconsole.export.facts import day, exact_moment, moment
 from opsconsole.model.actions import Action, Step
 from opsconsole.model.checklists import Cadence
 from opsconsole.model.events import Approval, Meaning, Statement
+from opsconsole.model.item_state import ItemState
 from opsconsole.model.outcomes import Result
 from opsconsole.model.readings import Past
-from opsconsole.model.runs import ItemState, RunState
+from opsconsole.model.runs import RunState
 from opsconsole.model.signoff import count_words
 from opsconsole.model.values import shown
 

@@ -8,6 +8,7 @@ import msgspec
 from opsconsole.model.counting import Attempt, DayState, QualificationState, expiry
 from opsconsole.model.foureyes import Signatory, in_common
 from opsconsole.model.qualifications import Qualification, signed_by
+from opsconsole.model.tiers import Tier
 
 
 class ReviewFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +19,8 @@ class ReviewFact(msgspec.Struct, frozen=True, kw_only=True):
     signed_at: dt.datetime | None = None
     passed: bool = False
     signer: str = ""
+    tier: Tier = Tier.ATTRIBUTED
+    """The weakest of the signatures that settle it."""
     fault: str = ""
     unchecked: str = ""
     """Why nobody can tell whether its record holds."""

@@ -151,6 +151,13 @@ class Attempt:
         return len(self._counted) >= self.length
 
     @property
+    def present(self) -> DayOfMonitoring:
+        """The first day that waits, else the one that is next; the last one where all have passed."""
+        waiting = next((each for each in self._counted if each.state is DayState.WAITING), None)
+        number = waiting.number if waiting is not None else min(self._passed + 1, self.length)
+        return DayOfMonitoring(number, self.length)
+
+    @property
     def reached(self) -> dt.date | None:
         """The last day, once all have passed."""
         return self._counted[-1].fact.date if self.full and self._passed >= self.length else None

@@ -7,7 +7,8 @@ import msgspec
 import rfc8785
 
 from opsconsole.model.checklists import Checklist
-from opsconsole.model.conditions import Condition, parse_condition
+from opsconsole.model.condition_parser import parse_condition
+from opsconsole.model.conditions import Condition
 from opsconsole.model.values import Duration
 
 T = TypeVar("T")

@@ -18,8 +18,9 @@ from opsconsole.model.calendar import (
     times_of,
 )
 from opsconsole.model.checklists import Cadence, Checklist
-from opsconsole.model.outcomes import UNMEASURED, Outcome, Result
+from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.runs import RunState
+from opsconsole.model.signoff import is_seen
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _WEEKS_OF_A_QUARTER = 14
@@ -196,17 +197,13 @@ def square_of(run: RunState, now: dt.datetime) -> Square:
     """Return what became of a run."""
     if run.missed:
         return Square.MISSED if run.signed is None else Square.EXPLAINED
-    if run.signed is not None or (not run.definition.needs_signature and not _is_unseen(run)):
+    if run.signed is not None or (not run.definition.needs_signature and is_seen(run)):
         return _judged(run)
     if not run.times.over(now):
         return Square.OPEN
     if run.definition.needs_signature:
         return Square.UNSIGNED
     return Square.ERROR if run.counts.get(Outcome.ERROR) else Square.MISSED
-
-
-def _is_unseen(run: RunState) -> bool:
-    return not run.counts or bool(UNMEASURED & run.counts.keys())
 
 
 def _judged(run: RunState) -> Square:

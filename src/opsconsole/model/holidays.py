@@ -27,12 +27,6 @@ def is_holiday(date: dt.date, region: str) -> bool:
         return date in _calendar(region)
 
 
-def holiday_name(date: dt.date, region: str) -> str:
-    """Return what the holiday is called, empty where the date is none; raises as `is_holiday` does."""
-    with _lock:
-        return _calendar(region).get(date) or ""
-
-
 @cache
 def _calendar(region: str) -> "HolidayBase":
     try:

@@ -39,7 +39,7 @@ def outstanding(
         Outstanding(each.run, f"the reset of {each.date} has no documented reason: {each.cause}")
         for each in state.unexplained
     ]
-    return (*found, *_exclusions(state))
+    return (*found, *exclusions_waiting(state))
 
 
 def waiting_runs(state: QualificationState) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ def _foreseen(
             return ""
 
 
-def _exclusions(state: QualificationState) -> Iterable[Outstanding]:
+def exclusions_waiting(state: QualificationState) -> Iterable[Outstanding]:
     """Yield the exclusions that were asked for and that nobody else has reviewed."""
     if state.phase in {Phase.APPROVED, Phase.REFUSED}:
         return

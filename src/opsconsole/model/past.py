@@ -12,11 +12,13 @@ import msgspec
 from opsconsole.model.calendar import Period
 from opsconsole.model.checklists import EntryKind, Item
 from opsconsole.model.conditions import Condition
+from opsconsole.model.deeds import Attempt
 from opsconsole.model.encoding import canonical, plain
+from opsconsole.model.item_state import ItemState
 from opsconsole.model.judging import ENTRY, past_subjects, row_names, value_at
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Judgement, Past, Reading, Verdict
-from opsconsole.model.runs import Attempt, ItemState, RunState
+from opsconsole.model.runs import RunState
 from opsconsole.model.trends import median
 from opsconsole.model.values import Number, Unit, Value
 

@@ -11,7 +11,7 @@ from opsconsole.model.counting import Phase, QualificationState
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.report_runs import Told
 from opsconsole.model.report_spells import troubles_of
-from opsconsole.model.report_summary import counted, named
+from opsconsole.model.report_summary import counted, named, unread_words
 from opsconsole.model.reports import INTACT, Provenance
 from opsconsole.model.runs import RunState
 from opsconsole.model.tiers import Tier
@@ -93,7 +93,7 @@ def _failed(found: Monitored) -> str:
     bad = [each for each in troubles_of(found.told, found.now) if each.spells or each.runs]
     grave = [each for each in bad if each.runs.get(Outcome.FAIL) or each.spells]
     if not grave:
-        return "Failed: nothing on any day."
+        return "Failed: nothing on any day that was run."
     still = [each for each in grave if not each.is_over]
     titles = named([each.title for each in grave])
     return f"Failed: {titles}; {'all of it is over' if not still else f'{len(still)} not over'}."
@@ -117,14 +117,18 @@ def _signed(found: Monitored) -> str:
 
 
 def _record_words(found: Monitored) -> str:
-    checks = found.provenance.checks
+    source = found.provenance
+    checks = source.checks
     broken = [each.run for each in checks if each.faults]
-    if not found.provenance.verified:
+    if not source.verified:
         return "Records: not verified for this report."
-    if found.provenance.lost:
-        return (
-            f"Records: {len(found.provenance.lost)} of the heads kept outside are not in it: it cannot be trusted."
-        )
-    if broken or found.provenance.chain != INTACT:
-        return f"Records: the chain is {found.provenance.chain}; {named(broken) or 'no run'} cannot be trusted."
+    if source.lost:
+        return f"Records: {len(source.lost)} of the heads kept outside are not in it: it cannot be trusted."
+    if broken or source.chain != INTACT:
+        return f"Records: the chain is {source.chain}; {named(broken) or 'no run'} cannot be trusted."
+    if not source.is_whole:
+        parts = [f"{len(source.unchecked)} of {counted(len(checks), 'record')}"] if source.unchecked else []
+        parts += [unread_words(source.unread)] if source.unread else []
+        words = f"{' and '.join(parts)} could not be checked"
+        return f"Records: the chain is intact, and nothing is known to be wrong; {words}."
     return f"Records: the chain is intact, and nothing is wrong with {counted(len(checks), 'record')}."

@@ -203,7 +203,7 @@ def fact_of(
         skipped_by_hand=telling and by_hand,
         signed_at=signing_time(signed) if signed is not None else None,
         signer=signed.body.statement.signer if signed is not None else "",
-        tier=min((each.body.signature.tier for each in settling), key=_STRENGTH.index, default=Tier.ATTRIBUTED),
+        tier=weakest_tier(settling),
         signatories=tuple(
             signatory_of(each) for each in state.signatures if each.body.statement.meaning not in DECIDING
         ),
@@ -231,6 +231,11 @@ _STRENGTH = list(Tier)
 def settling_signatures(state: RunState) -> list[SignOff]:
     """Return the signatures that say what a run came to: its sign-off and its amendments."""
     return [each for each in state.signatures if each.body.statement.meaning in _SETTLING]
+
+
+def weakest_tier(signatures: Iterable[SignOff]) -> Tier:
+    """Return how strong the weakest of some signatures is; ATTRIBUTED where there are none."""
+    return min((each.body.signature.tier for each in signatures), key=_STRENGTH.index, default=Tier.ATTRIBUTED)
 
 
 def signing_time(signature: SignOff) -> dt.datetime:

@@ -74,7 +74,8 @@ def period_report(
         signers=signers,
         faults=[each.run for each in provenance.checks if each.faults],
         doubted=_doubted(provenance),
-        unverified=[each.run for each in provenance.checks if each.standing == "unchecked"],
+        unverified=provenance.unchecked,
+        unread=provenance.unread,
     )
     return PeriodReport(
         cadence=asked.cadence,

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from opsconsole.model.actions import Action
 from opsconsole.model.counting import Attempt, Day, DayState, Decision, QualificationState
+from opsconsole.model.item_state import ItemState
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.qualification_reports import (
     AttemptLine,
@@ -20,7 +21,7 @@ from opsconsole.model.report_series import accuracy_of, nearest_first, series_of
 from opsconsole.model.report_spells import BAD, in_order, observations, troubles_of
 from opsconsole.model.report_written import action_lines, amendments_of, written_in
 from opsconsole.model.reports import Span, Trouble, Written
-from opsconsole.model.runs import ItemState, RunState
+from opsconsole.model.runs import RunState
 from opsconsole.model.tiers import Tier
 
 _GRAVE = BAD | {Outcome.WAIVED, Outcome.WARN}
@@ -88,6 +89,8 @@ def _narrowed(told: Told, runs: set[str]) -> Told:
 def _rules(state: QualificationState) -> Iterator[tuple[str, str]]:
     definition = state.definition
     yield "consecutive days", str(definition.days)
+    if definition.start is not None:
+        yield "nothing counts before", str(definition.start)
     yield "weakest sign-off", str(definition.tier)
     yield "signed within", str(definition.sign_within)
     for name in ("warnings", "waivers", "skips", "unsigned", "missed", "definition_changes"):

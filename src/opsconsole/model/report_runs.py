@@ -10,9 +10,10 @@ import msgspec
 
 from opsconsole.model.calendar import Times
 from opsconsole.model.checklists import Cadence, Checklist
-from opsconsole.model.outcomes import UNMEASURED, Outcome, Result
+from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.reports import DONE, ChecklistLine, Kept, RunLine, Signer, Tally
 from opsconsole.model.runs import RunState
+from opsconsole.model.signoff import is_seen
 from opsconsole.model.tiers import Tier
 
 _STRENGTH = list(Tier)
@@ -58,11 +59,6 @@ class Told:
     def states_before(self) -> list[RunState]:
         """The same of the period before."""
         return [each.state for each in self.before if each.state is not None]
-
-
-def is_seen(state: RunState) -> bool:
-    """Return whether every item of a run has an outcome that somebody or something saw."""
-    return bool(state.counts) and not UNMEASURED & state.counts.keys()
 
 
 def kept_of(expected: Expected, now: dt.datetime, *, signed: bool) -> Kept:

@@ -10,12 +10,13 @@ from opsconsole.model import trends
 from opsconsole.model.checklists import Item
 from opsconsole.model.comparing import Unknown, held_against, named_value
 from opsconsole.model.conditions import ORDERING, Condition, Name, Operator, Quantifier, Range, Tolerance
+from opsconsole.model.item_state import ItemState
 from opsconsole.model.judging import ENTRY, measures_of, row_name, value_at
 from opsconsole.model.past import method_of
 from opsconsole.model.readings import Level, Reading, Verdict
 from opsconsole.model.report_numbers import Accuracy, Bound, Difference, Point, Series, Trend
 from opsconsole.model.report_runs import Expected, Told
-from opsconsole.model.runs import ItemState, RunState
+from opsconsole.model.runs import RunState
 from opsconsole.model.trends import meeting, theil_sen, thinned
 from opsconsole.model.values import MAX_EXPONENT, Number, Quantity, Unit, Value
 

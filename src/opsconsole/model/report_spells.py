@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from opsconsole.model.item_state import ItemState
 from opsconsole.model.outcomes import Outcome, worst
 from opsconsole.model.report_runs import Expected, Told
 from opsconsole.model.reports import News, SkipLine, Spell, Trouble, WaiverLine, Warned
-from opsconsole.model.runs import ItemState, RunState
+from opsconsole.model.runs import RunState
 
 BAD = frozenset({Outcome.FAIL, Outcome.ERROR, Outcome.BLOCKED})
 """What was not seen to be good: a reading that could not be taken is never counted as a good one."""

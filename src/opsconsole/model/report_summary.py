@@ -45,6 +45,8 @@ class Gist(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong with the record as a whole."""
     unverified: Sequence[str] = ()
     """Records that could not be verified although that was asked for."""
+    unread: Sequence[str] = ()
+    """Places that keep heads outside and could not be looked at."""
 
 
 def overall_of(gist: Gist) -> Overall:
@@ -53,7 +55,8 @@ def overall_of(gist: Gist) -> Overall:
     failed = any(each.runs.get(Outcome.FAIL) for each in now) or _failed_once(now)
     if failed or _failed_runs(gist.tally) or gist.tally.kept[Kept.MISSED] or gist.faults or gist.doubted:
         return Overall.BAD
-    unsure = any(gist.tally.kept[each] for each in (*WANTING, Kept.EXPLAINED)) or bool(now) or gist.unverified
+    unsure = any(gist.tally.kept[each] for each in (*WANTING, Kept.EXPLAINED)) or bool(now)
+    unsure = unsure or bool(gist.unverified) or bool(gist.unread)
     unseen = gist.tally.results[Result.OPEN] - gist.tally.kept[Kept.OPEN] + gist.tally.unseen
     if unsure or unseen > 0 or any(each.news is News.UNSEEN for each in gist.troubles):
         return Overall.INCOMPLETE
@@ -111,6 +114,8 @@ def _short_of(gist: Gist, done: int) -> str:
         parts.append(f"{counted(gist.tally.unseen, 'run')} saw nothing, with every item skipped")
     if gist.unverified:
         parts.append(f"{counted(len(gist.unverified), 'record')} could not be verified")
+    if gist.unread:
+        parts.append(f"{unread_words(gist.unread)} could not be checked")
     return " and ".join(parts)
 
 
@@ -160,7 +165,8 @@ def _done(tally: Tally) -> str:
 def _failed(gist: Gist) -> str:
     now = [each for each in gist.troubles if each.news in {News.NEW, News.AGAIN}]
     if not now:
-        return "Failed: nothing."
+        seen = overall_of(gist) in {Overall.GOOD, Overall.NOTHING}
+        return "Failed: nothing." if seen else "Failed: nothing that was seen."
     where = {each.id: zone(each.timezone) for each in gist.checklists}
     return f"Not good: {named([_trouble_words(each, where[each.checklist]) for each in now])}."
 
@@ -234,6 +240,13 @@ def named(words: Sequence[str]) -> str:
     """Return the first few, and how many more there are."""
     shown = ", ".join(words[:_NAMED])
     return f"{shown} and {len(words) - _NAMED} more" if len(words) > _NAMED else shown
+
+
+def unread_words(places: Sequence[str]) -> str:
+    """Return `1 place that keeps heads outside`, or how many there are."""
+    return (
+        "1 place that keeps heads outside" if len(places) == 1 else f"{len(places)} places that keep heads outside"
+    )
 
 
 def counted(count: int, what: str) -> str:

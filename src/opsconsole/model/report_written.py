@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 from zoneinfo import ZoneInfo
 
 from opsconsole.model.actions import Action
+from opsconsole.model.deeds import Corrected, Note
 from opsconsole.model.report_runs import Told
 from opsconsole.model.reports import ActionLine, AmendmentLine, Span, Written
-from opsconsole.model.runs import Corrected, Note, RunState
+from opsconsole.model.runs import RunState
 
 
 def written_in(state: RunState) -> Iterator[Written]:

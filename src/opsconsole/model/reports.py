@@ -15,6 +15,7 @@ from opsconsole.model.events import ActionState, AmendmentKind
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.report_numbers import Accuracy, Series
 from opsconsole.model.tiers import Tier
+from opsconsole.model.verification import Standing
 
 SCHEMA = "opsconsole.report.v1"
 INTACT = "intact"
@@ -326,6 +327,8 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """What was found of the chain, in words; empty where nobody looked."""
     lost: tuple[str, ...] = ()
     """Heads that are kept outside of the record and that it does not hold; all of it is to be distrusted then."""
+    unread: tuple[str, ...] = ()
+    """Places that keep heads outside of the record and could not be looked at, each with why."""
     checks: tuple[RecordCheck, ...] = ()
     """Every run of the period, where they were verified."""
 
@@ -333,6 +336,16 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     def holds(self) -> bool:
         """Whether nothing was found to be wrong; also where nobody looked."""
         return self.chain in {"", INTACT} and not self.lost and not any(each.faults for each in self.checks)
+
+    @property
+    def unchecked(self) -> list[str]:
+        """The runs of which nothing is known to be wrong, and not everything could be looked at."""
+        return [each.run for each in self.checks if each.standing == Standing.UNCHECKED]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything was looked at, and holds."""
+        return self.verified and self.holds and not self.unread and not self.unchecked
 
 
 class PeriodReport(msgspec.Struct, frozen=True, kw_only=True):

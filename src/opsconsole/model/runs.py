@@ -7,7 +7,8 @@ from itertools import pairwise
 
 from opsconsole.model.actions import Action, Step
 from opsconsole.model.calendar import Times
-from opsconsole.model.checklists import Checklist, Item
+from opsconsole.model.checklists import Checklist
+from opsconsole.model.deeds import By, Corrected, Note
 from opsconsole.model.events import (
     Actor,
     Amended,
@@ -24,179 +25,17 @@ from opsconsole.model.events import (
     Pruned,
     Raised,
     Redefined,
-    Restored,
     Signed,
-    Skipped,
     Stored,
     Ticked,
-    Unticked,
     Waived,
 )
-from opsconsole.model.outcomes import Outcome, Result, result_of, worst
-from opsconsole.model.readings import Judgement
-
-_NO_READING = frozenset({Outcome.FAIL, Outcome.ERROR, Outcome.BLOCKED})
+from opsconsole.model.item_state import ItemState, carried, item_states
+from opsconsole.model.outcomes import Outcome, Result, result_of
 
 
 class FoldError(ValueError):
     """The events are no run: the first is not `opened`, or they belong to several runs."""
-
-
-@dataclass(frozen=True)
-class By:
-    """Who did something, and when."""
-
-    actor: Actor
-    at: dt.datetime
-
-
-@dataclass(frozen=True)
-class Note:
-    """A note as it was written; later ones never replace earlier ones."""
-
-    text: str
-    by: By
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One measurement of an item in its place in the chain."""
-
-    seq: int
-    body: Measured
-    by: By
-
-
-@dataclass(frozen=True)
-class Typed:
-    """What an operator entered, and its judgement."""
-
-    body: Entered
-    by: By
-
-
-@dataclass(frozen=True)
-class Corrected:
-    """An amendment in its place in the chain, with what it replaced."""
-
-    seq: int
-    amendment: Amendment
-    by: By
-    was: str
-    """What stood there before in words, empty where nothing did."""
-
-
-@dataclass(frozen=True)
-class Waiver:
-    """Why an item that is not green is accepted, by whom, until when."""
-
-    body: Waived
-    by: By
-
-    @property
-    def author(self) -> str:
-        """Who gave it, also where it was carried over from an earlier run."""
-        return self.body.author or self.by.actor.shown
-
-
-@dataclass
-class ItemState:
-    """Everything that happened to one item of a run."""
-
-    item: Item
-    section: str
-    attempts: list[Attempt] = field(default_factory=list)
-    ticked: By | None = None
-    typed: Typed | None = None
-    entered: By | None = None
-    """Who entered it before the sign-off, and when, whatever was corrected since."""
-    notes: list[Note] = field(default_factory=list)
-    skipped: Note | None = None
-    waiver: Waiver | None = None
-    failed: Corrected | None = None
-    """An amendment that found it failed after all."""
-    amendments: list[Corrected] = field(default_factory=list)
-    """What was amended about it after the sign-off, in order."""
-
-    @property
-    def latest(self) -> dict[str, Attempt]:
-        """The last attempt for each target (`""` for an item without targets), in the order first measured."""
-        return {attempt.body.target: attempt for attempt in self.attempts}
-
-    @property
-    def measured_outcome(self) -> Outcome:
-        """What the item came to by itself, before a person skipped or waived it."""
-        if self.item.manual:
-            return Outcome.PASS if self.ticked else Outcome.PENDING
-        if self.item.entry is not None:
-            missing = self._without_reference
-            if missing:
-                return worst(missing)
-            return self.typed.body.judgement.outcome if self.typed else Outcome.PENDING
-        latest = self.latest
-        if any(target not in latest for target in self.item.for_each):
-            return Outcome.PENDING
-        return worst(each.body.judgement.outcome for each in latest.values())
-
-    @property
-    def _without_reference(self) -> set[Outcome]:
-        """Outcomes that say there was nothing to compare an entry with, whatever was typed before."""
-        return {each.body.judgement.outcome for each in self.latest.values()} & _NO_READING
-
-    @property
-    def outcome(self) -> Outcome:
-        """What counts: a skip or waiver covers everything but a pass, and an amendment to FAIL covers all."""
-        if self.failed is not None:
-            return Outcome.FAIL
-        measured = self.measured_outcome
-        if self.skipped is not None:
-            return Outcome.SKIPPED
-        if self.waiver is not None and measured is not Outcome.PASS:
-            return Outcome.WAIVED
-        return measured
-
-    @property
-    def judgements(self) -> dict[str, Judgement]:
-        """The judgement in force for each target; of an entry, that of what was typed."""
-        found = {target: attempt.body.judgement for target, attempt in self.latest.items()}
-        if self.typed is not None and not self._without_reference:
-            found[""] = self.typed.body.judgement
-        return found
-
-    @property
-    def summary(self) -> str:
-        """One line on what was seen or is wrong; raw text of the source may be in it."""
-        if self.failed is not None:
-            return f"amended to FAIL: {self.failed.amendment.reason}"
-        if self.skipped is not None:
-            return f"skipped: {self.skipped.text}"
-        own = self.measured_summary
-        if self.outcome is Outcome.WAIVED and self.waiver is not None:
-            waived = f"waived until {self.waiver.body.expires}: {self.waiver.body.reason}"
-            return f"{waived} ({own})" if own else waived
-        return own
-
-    @property
-    def measured_summary(self) -> str:
-        """The same of the item by itself, before a person skipped or waived it."""
-        if self.item.manual:
-            return f"ticked by {self.ticked.actor.shown}" if self.ticked else "to be ticked"
-        judgements = self.judgements
-        if self.measured_outcome is Outcome.PENDING and self.item.entry is not None:
-            return f"to be entered: {self.item.entry.label}"
-        if not judgements:
-            return "not measured yet"
-        if not self.item.for_each:
-            return next(iter(judgements.values())).summary
-        outcome = self.measured_outcome
-        telling = {target: each for target, each in judgements.items() if each.outcome is outcome}
-        named = "; ".join(f"{target}: {each.summary}" for target, each in telling.items())
-        return f"all {len(judgements)} pass" if outcome is Outcome.PASS and len(judgements) > 1 else named
-
-    @property
-    def explained(self) -> bool:
-        """Whether a person wrote why it is as it is: a note, or the reason of a skip or waiver."""
-        return bool(self.notes) or self.skipped is not None or self.waiver is not None
 
 
 @dataclass(frozen=True)
@@ -321,11 +160,8 @@ class RunState:
                 self._apply_to_run(body, by)
             case Measured() | Ticked() | Entered() as body if self._is_superseded(body):
                 pass  # it says nothing of the item as it is defined now
-            case Measured() as body:
-                state = self._state(body.item)
-                state.attempts.append(Attempt(stored.seq, body, by))
             case body:
-                _apply_to_item(self._state(body.item), body, by)
+                self._state(body.item).apply(body, by, stored.seq)
         if _by_hand(event.body) and event.actor not in self.operators:
             self.operators.append(event.actor)
 
@@ -355,31 +191,18 @@ class RunState:
         corrected = Corrected(seq, amendment, by, self._before(amendment, state))
         self.amendments.append(corrected)
         if state is not None:
-            state.amendments.append(corrected)
-        match amendment.kind:
-            case AmendmentKind.NOTE:
-                (self.notes if state is None else state.notes).append(Note(amendment.text, by))
-            case AmendmentKind.FIELD:
-                self.fields[amendment.field] = Note(amendment.text, by)
-            case AmendmentKind.FAILED if state is not None:
-                state.failed = corrected
-            case AmendmentKind.ENTRY if state is not None and amendment.judgement is not None:
-                past = state.typed.body.past if state.typed is not None else ()
-                body = Entered(amendment.item, amendment.value, amendment.text, amendment.judgement, past=past)
-                state.typed = Typed(body, by)
+            state.amend(corrected)
+        elif amendment.kind is AmendmentKind.NOTE:
+            self.notes.append(Note(amendment.text, by))
+        if amendment.kind is AmendmentKind.FIELD:
+            self.fields[amendment.field] = Note(amendment.text, by)
 
     def _before(self, amendment: Amendment, state: ItemState | None) -> str:
         """Return in words what an amendment replaces."""
-        match amendment.kind:
-            case AmendmentKind.FIELD:
-                filled = self.fields.get(amendment.field)
-                return filled.text if filled is not None else ""
-            case AmendmentKind.ENTRY if state is not None and state.typed is not None:
-                return f"{state.typed.body.text} ({state.typed.body.judgement.outcome})"
-            case AmendmentKind.FAILED if state is not None:
-                return f"{state.outcome}: {state.summary}"
-            case _:
-                return ""
+        if amendment.kind is AmendmentKind.FIELD:
+            filled = self.fields.get(amendment.field)
+            return filled.text if filled is not None else ""
+        return state.before(amendment) if state is not None else ""
 
     def _state(self, item: str) -> ItemState:
         state = self.items.get(item) or self.retired.get(item)
@@ -401,9 +224,9 @@ class RunState:
         self.definitions[definition_hash] = definition
         self.redefinitions.append(by)
         self.items = {}
-        for name, fresh in _states(definition).items():
+        for name, fresh in item_states(definition).items():
             before = known.pop(name, None)
-            self.items[name] = fresh if before is None else _carried(before, fresh)
+            self.items[name] = fresh if before is None else carried(before, fresh)
         self.retired = known
 
 
@@ -416,43 +239,6 @@ def _by_hand(body: Body) -> bool:
     return not isinstance(body, Opened | Measured | Redefined | Pruned) and not (
         isinstance(body, Waived) and body.origin
     )
-
-
-def _carried(before: ItemState, fresh: ItemState) -> ItemState:
-    """Keep what happened to an item whose definition changed; what no longer fits is not counted any more.
-
-    A reading that was judged by other conditions is history, not the item's present outcome.
-    """
-    if before.item == fresh.item:
-        before.section = fresh.section
-        return before
-    fresh.notes = before.notes
-    fresh.skipped, fresh.waiver = before.skipped, before.waiver
-    return fresh
-
-
-def _apply_to_item(
-    state: ItemState, body: Ticked | Unticked | Entered | Noted | Skipped | Waived | Restored, by: By
-) -> None:
-    match body:
-        case Ticked():
-            state.ticked = by
-        case Unticked():
-            state.ticked = None
-        case Entered():
-            state.typed, state.entered = Typed(body, by), by
-        case Noted(text=text):
-            state.notes.append(Note(text, by))
-        case Skipped(reason=reason):
-            state.skipped = Note(reason, by)
-        case Waived():
-            state.waiver = Waiver(body, by)
-        case Restored():
-            state.skipped = state.waiver = None
-
-
-def _states(definition: Checklist) -> dict[str, ItemState]:
-    return {item.id: ItemState(item, section.title) for section in definition.sections for item in section.items}
 
 
 def fold(events: Iterable[Stored]) -> RunState | None:
@@ -473,7 +259,7 @@ def fold(events: Iterable[Stored]) -> RunState | None:
             opened=By(stored.event.actor, stored.event.at),
             missed=body.missed,
             qualified=body.qualified,
-            items=_states(body.definition),
+            items=item_states(body.definition),
             definitions={body.definition_hash: body.definition},
             last_seq=stored.seq,
             last_at=stored.event.at,

@@ -7,10 +7,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from opsconsole.model.checklists import Field, Required
+from opsconsole.model.deeds import By
 from opsconsole.model.events import Actor, Amendment, Approval, Clock, Meaning, Statement
+from opsconsole.model.item_state import ItemState
 from opsconsole.model.outcomes import UNMEASURED, Outcome
 from opsconsole.model.people import Person
-from opsconsole.model.runs import By, ItemState, RunState
+from opsconsole.model.runs import RunState
 
 
 class Hurdle(msgspec.Struct, frozen=True):
@@ -20,6 +22,11 @@ class Hurdle(msgspec.Struct, frozen=True):
     """Its id; empty where a field of the day's sheet is meant."""
     field: str
     text: str
+
+
+def is_seen(state: RunState) -> bool:
+    """Return whether every item of a run has an outcome that somebody or something saw."""
+    return bool(state.counts) and not UNMEASURED & state.counts.keys()
 
 
 def hurdles(state: RunState) -> tuple[Hurdle, ...]:

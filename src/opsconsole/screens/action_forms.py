@@ -8,7 +8,7 @@ from opsconsole.engine.entering import due_date
 from opsconsole.model.actions import Action
 from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.events import ActionState
-from opsconsole.model.runs import ItemState
+from opsconsole.model.item_state import ItemState
 from opsconsole.screens.base import ConsoleScreen
 from opsconsole.screens.form import Answer, Form
 from opsconsole.screens.live import LiveRun

@@ -31,6 +31,7 @@ class ActionsScreen(ConsoleScreen):
     WHERE: ClassVar[Where] = Where.ACTIONS
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.ACTIONS)]
     CSS_PATH = "actions.tcss"
+    DETAIL: ClassVar[str] = "#about"
 
     def __init__(self) -> None:
         super().__init__()
@@ -136,18 +137,6 @@ class ActionsScreen(ConsoleScreen):
             self.say("no action item is under the cursor", WARNING)
         else:
             self.console.read_run(action.run)
-
-    def action_page_down(self) -> None:
-        """Turn the detail a page on."""
-        self.query_one("#about", TextPane).action_page(1)
-
-    def action_page_up(self) -> None:
-        """Turn the detail a page back."""
-        self.query_one("#about", TextPane).action_page(-1)
-
-    def action_other_pane(self) -> None:
-        """Move the keys between list and detail."""
-        self.focus_next()
 
 
 def _closed_at(action: Action) -> dt.datetime:

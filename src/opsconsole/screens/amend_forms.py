@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from opsconsole.engine.amending import amendment_now
 from opsconsole.model.checklists import Field
 from opsconsole.model.events import Amendment, AmendmentKind, Meaning
-from opsconsole.model.runs import ItemState
+from opsconsole.model.item_state import ItemState
 from opsconsole.screens.base import ConsoleScreen
 from opsconsole.screens.form import Answer, Form, FormScreen
 from opsconsole.screens.live import LiveRun
@@ -85,7 +86,8 @@ def ask(screen: ConsoleScreen, live: LiveRun, choice: Choice) -> None:
     made: list[tuple[Amendment, Mapping[str, str]]] = []
 
     async def save(typed: Mapping[str, str]) -> str:
-        amendment = live.session.amendment(
+        amendment = amendment_now(
+            live.session,
             choice.kind,
             typed["reason"],
             item=choice.item,

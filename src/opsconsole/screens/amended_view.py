@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
+from opsconsole.model.deeds import Corrected
 from opsconsole.model.events import Amendment, AmendmentKind
 from opsconsole.model.outcomes import Outcome
-from opsconsole.model.runs import Corrected, RunState
+from opsconsole.model.runs import RunState
 from opsconsole.screens.facts import fact
 from opsconsole.screens.phrases import moment_near, zone_of
 from opsconsole.widgets.evidence import Paragraph

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.message import Message as TextualMessage
 from textual.screen import Screen
 
-from opsconsole.contracts.store import StoreError
+from opsconsole.contracts.store import RunKey, StoreError
 from opsconsole.engine.recorder import NotSaved
 from opsconsole.model.calendar import Period
 from opsconsole.model.checklists import Checklist
@@ -18,6 +18,7 @@ from opsconsole.model.runs import RunState
 from opsconsole.screens.commands import Command, Where, commands_of
 from opsconsole.screens.lines import Keys, Line, Message
 from opsconsole.screens.live import LiveRun, LiveRuns
+from opsconsole.widgets.evidence import TextPane
 from opsconsole.widgets.pieces import Piece
 from opsconsole.wiring.services import Services
 
@@ -96,6 +97,8 @@ class ConsoleScreen(Screen[str]):
 
     WHERE: ClassVar[Where]
     AUTO_FOCUS: ClassVar[str | None] = "Rows"
+    DETAIL: ClassVar[str] = ""
+    """The pane beside the list that the keys for pages turn, where the screen has these keys."""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
 
     _answered_at = 0.0
@@ -119,6 +122,28 @@ class ConsoleScreen(Screen[str]):
     def commands(self) -> list[Command]:
         """Return what can be asked for on this screen now."""
         return commands_of(self.WHERE)
+
+    def action_page_down(self) -> None:
+        """Turn the detail a page on."""
+        self.query_one(self.DETAIL, TextPane).action_page(1)
+
+    def action_page_up(self) -> None:
+        """Turn the detail a page back."""
+        self.query_one(self.DETAIL, TextPane).action_page(-1)
+
+    def action_other_pane(self) -> None:
+        """Move the keys between the parts of the screen."""
+        self.focus_next()
+
+    def period_of_run(self, run: str) -> tuple[Checklist, Period] | None:
+        """Return the checklist and the period that a run is named after; say so where there is none any more."""
+        services, key = self.console.services, RunKey.parse(run)
+        checklist = services.checklists.get(key.checklist)
+        period = services.engine.period_named(checklist, key.period) if checklist is not None else None
+        if checklist is None or period is None:
+            self.say(f"there is no checklist '{key.checklist}' any more", WARNING)
+            return None
+        return checklist, period
 
     @property
     def message(self) -> Message:

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from opsconsole.model.checklists import Field, Item
+from opsconsole.model.deeds import Attempt, Corrected, Note
+from opsconsole.model.item_state import ItemState
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Finding, Level, Problem, Reading, Verdict
-from opsconsole.model.runs import Attempt, Corrected, ItemState, Note, RunState
+from opsconsole.model.runs import RunState
 from opsconsole.model.text import visible
 from opsconsole.model.values import formatted, shown
 from opsconsole.screens.amended_view import amended_paragraphs

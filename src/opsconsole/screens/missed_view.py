@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from opsconsole.model.runs import ItemState, RunState
+from opsconsole.model.item_state import ItemState
+from opsconsole.model.runs import RunState
 from opsconsole.screens.commands import BY_ID
 from opsconsole.screens.facts import SHORT_LABEL, short_fact
 from opsconsole.screens.item_view import item_paragraphs

@@ -44,6 +44,7 @@ class QualificationScreen(QualificationDeeds):
     WHERE: ClassVar[Where] = Where.QUALIFICATION
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.QUALIFICATION)]
     CSS_PATH = "qualification.tcss"
+    DETAIL: ClassVar[str] = "#detail"
 
     def __init__(self, definition: Qualification) -> None:
         super().__init__()
@@ -258,15 +259,3 @@ class QualificationScreen(QualificationDeeds):
         """Show how the runs went as a calendar."""
         if self.checklist is not None:
             self.console.show_calendar(self.checklist)
-
-    def action_page_down(self) -> None:
-        """Turn the detail a page on."""
-        self.query_one("#detail", TextPane).action_page(1)
-
-    def action_page_up(self) -> None:
-        """Turn the detail a page back."""
-        self.query_one("#detail", TextPane).action_page(-1)
-
-    def action_other_pane(self) -> None:
-        """Move the keys between list and detail."""
-        self.focus_next()

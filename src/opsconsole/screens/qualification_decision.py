@@ -7,7 +7,6 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from opsconsole.contracts.store import RunKey
 from opsconsole.engine.approving import Approving, Case, Verdict, refuse_verdict
 from opsconsole.engine.entering import ActionRefused
 from opsconsole.engine.threads import in_daemon_thread
@@ -184,14 +183,11 @@ class DecisionScreen(ConsoleScreen):
 
     async def _opened(self, run: str) -> LiveRun | None:
         """Return the run that takes the decision; say why where it cannot be opened."""
-        services, key = self.console.services, RunKey.parse(run)
-        checklist = services.checklists.get(key.checklist)
-        period = services.engine.period_named(checklist, key.period) if checklist is not None else None
-        if checklist is None or period is None:
-            self.say(f"there is no checklist '{key.checklist}' any more", WARNING)
+        found = self.period_of_run(run)
+        if found is None:
             return None
         try:
-            live = await self.console.runs.open(checklist, period)
+            live = await self.console.runs.open(*found)
             await live.session.refresh()
         except OpsconsoleError as error:
             self.say_error(error)

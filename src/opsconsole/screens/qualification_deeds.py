@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 
-from opsconsole.contracts.store import RunKey
 from opsconsole.engine.outlook import Outlook
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.counting import DayState, Phase, QualificationState, Reset
@@ -164,13 +163,9 @@ class QualificationDeeds(ConsoleScreen):
 
     def open_named(self, run: str) -> None:
         """Open a run that can be worked on; one whose period is over and that nobody opened is a missed one."""
-        key = RunKey.parse(run)
-        checklist = self.console.services.checklists.get(key.checklist)
-        period = self.console.services.engine.period_named(checklist, key.period) if checklist is not None else None
-        if checklist is None or period is None:
-            self.say(f"there is no checklist '{key.checklist}' any more", WARNING)
-        else:
-            self.console.open_run(checklist, period)
+        found = self.period_of_run(run)
+        if found is not None:
+            self.console.open_run(*found)
 
     def show_run(self, run: str) -> None:
         """Show the run of a day: the present one to work on, one that nobody opened to say why, others to read."""
@@ -190,15 +185,11 @@ class QualificationDeeds(ConsoleScreen):
         self.console.start_first("opening the run", self._join, run, then)
 
     async def _join(self, run: str, then: Callable[[LiveRun], None]) -> None:
-        key = RunKey.parse(run)
-        services = self.console.services
-        checklist = services.checklists.get(key.checklist)
-        period = services.engine.period_named(checklist, key.period) if checklist is not None else None
-        if checklist is None or period is None:
-            self.say(f"there is no checklist '{key.checklist}' any more", WARNING)
+        found = self.period_of_run(run)
+        if found is None:
             return
         try:
-            live = await self.console.runs.open(checklist, period)
+            live = await self.console.runs.open(*found)
         except OpsconsoleError as error:
             self.say_error(error)
             return

@@ -55,6 +55,8 @@ def rule_paragraphs(definition: Qualification) -> Iterator[Paragraph]:
     if definition.help:
         yield Paragraph.plain(definition.help)
     yield fact("counts", f"{number_of(definition.days, 'day')} of {definition.checklist}, one after another")
+    if definition.start is not None:
+        yield fact("start", f"nothing counts before {definition.start}")
     yield fact("signed", f"{definition.tier} or better, within {definition.sign_within} of the end of the day")
     rules = {
         "warnings": definition.warnings,
@@ -102,7 +104,7 @@ def day_paragraphs(outlook: Outlook, day: Day) -> Iterator[Paragraph]:
         yield fact("", "it counts for nothing until another person reviews it: v", "$warning")
 
 
-def trust_paragraphs(outlook: Outlook, run: str, tier: Tier = Tier.ATTRIBUTED) -> Iterator[Paragraph]:
+def trust_paragraphs(outlook: Outlook, run: str, tier: Tier) -> Iterator[Paragraph]:
     """Yield what verifying found of a run; before anybody looked, that nobody has."""
     trust = outlook.trust(run, tier)
     yield fact("verified", trust, "bold $error" if trust is Trust.BROKEN else "")
@@ -148,8 +150,8 @@ def _review(outlook: Outlook, _rest: str) -> Iterator[Paragraph]:
     mark, said = review_words(outlook)
     yield Paragraph((mark.piece(), Piece(f"{review.run}: {said}", "bold")))
     if review.signed_at is not None:
-        yield fact("signed", f"{moment(review.signed_at, outlook.where)} by {review.signer}")
-        yield from trust_paragraphs(outlook, review.run)
+        yield fact("signed", f"{moment(review.signed_at, outlook.where)} by {review.signer}, {review.tier}")
+        yield from trust_paragraphs(outlook, review.run, review.tier)
     if review.first_reading_at is not None:
         yield fact("measured", f"from {moment(review.first_reading_at, outlook.where)} on")
     if review.fault:

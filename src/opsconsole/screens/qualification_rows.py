@@ -175,7 +175,7 @@ def _review_row(outlook: Outlook) -> Row:
     if review is None:
         raise ValueError("there is no final review")
     mark, said = review_words(outlook)
-    right = str(outlook.trust(review.run)) if review.signed_at is not None else ""
+    right = str(outlook.trust(review.run, review.tier)) if review.signed_at is not None else ""
     left = (mark.piece(STANDING_WIDTH), Piece(f"{review.run}  {said}"))
     return Row(REVIEW, left, (Piece(right, "dim"),) if right else ())
 

@@ -1,7 +1,7 @@
 """How far a qualification is, in a few words and as a bar; short enough for a row of Today."""
 
 from opsconsole.model.approving import ReviewFact
-from opsconsole.model.counting import Attempt, DayState, Phase, QualificationState
+from opsconsole.model.counting import DayState, Phase, QualificationState
 
 BAR_AT_MOST = 24
 """Cells of the bar; a longer count is drawn to scale."""
@@ -29,17 +29,11 @@ def phase_words(state: QualificationState, review: ReviewFact | None = None) -> 
         case Phase.NOT_BEGUN:
             return "not begun"
         case Phase.RUNNING:
-            return _running(attempt)
+            return f"{attempt.present}, {attempt.passed} passed"
         case Phase.REACHED:
             return f"reached: waits for {_awaited(state, review)}"
         case Phase.APPROVED | Phase.REFUSED:
             return str(state.phase) if decision is None else f"{state.phase} by {decision.by} on {decision.date}"
-
-
-def _running(attempt: Attempt) -> str:
-    waiting = next((each for each in attempt.counted if each.state is DayState.WAITING), None)
-    number = waiting.number if waiting is not None else min(attempt.passed + 1, attempt.length)
-    return f"day {number} of {attempt.length}, {attempt.passed} passed"
 
 
 def _awaited(state: QualificationState, review: ReviewFact | None) -> str:

@@ -44,6 +44,7 @@ class RunScreen(SharedRun):
 
     WHERE: ClassVar[Where] = Where.RUN
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.RUN)]
+    DETAIL: ClassVar[str] = "#detail"
     CSS_PATH = "run.tcss"
 
     def __init__(
@@ -309,14 +310,6 @@ class RunScreen(SharedRun):
         self.set_class(reading, "-reading")
         self._show_detail()
         self.query_one("#detail" if reading else "#items").focus()
-
-    def action_page_down(self) -> None:
-        """Turn the detail a page on."""
-        self.query_one("#detail", TextPane).action_page(1)
-
-    def action_page_up(self) -> None:
-        """Turn the detail a page back."""
-        self.query_one("#detail", TextPane).action_page(-1)
 
     def action_other_pane(self) -> None:
         """Move the keys between list and detail."""

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from opsconsole.engine.entering import ActionRefused
 from opsconsole.model.actions import Action
 from opsconsole.model.events import Meaning
-from opsconsole.model.runs import ItemState, RunState
+from opsconsole.model.item_state import ItemState
+from opsconsole.model.runs import RunState
 from opsconsole.screens import action_forms, amend_forms, run_forms
 from opsconsole.screens.base import WARNING, ConsoleScreen
 from opsconsole.screens.commands import BY_ID

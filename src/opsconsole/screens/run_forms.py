@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from opsconsole.engine.entering import ActionRefused
 from opsconsole.model.checklists import Field
-from opsconsole.model.runs import ItemState
+from opsconsole.model.item_state import ItemState
 from opsconsole.screens.base import ConsoleScreen
 from opsconsole.screens.form import Answer, Form, FormScreen
 from opsconsole.screens.live import LiveRun

@@ -10,9 +10,10 @@ from opsconsole.contracts.store import RunKey
 from opsconsole.engine.overview import review_of
 from opsconsole.model.actions import Action
 from opsconsole.model.checklists import Cadence, Field
+from opsconsole.model.item_state import ItemState
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.qualifications import DayOfMonitoring
-from opsconsole.model.runs import ItemState, RunState
+from opsconsole.model.runs import RunState
 from opsconsole.model.signoff import hurdles
 from opsconsole.model.text import visible
 from opsconsole.screens.action_view import action_row

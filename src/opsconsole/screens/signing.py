@@ -9,6 +9,7 @@ from opsconsole.contracts.signer import SigningError
 from opsconsole.contracts.store import Conflict
 from opsconsole.engine.approving import refuse_verdict
 from opsconsole.engine.entering import ActionRefused
+from opsconsole.engine.signoff import refuse_weak, statement_now
 from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.events import Amendment, Meaning, Statement
 from opsconsole.model.signoff import hurdles, says_the_same
@@ -96,9 +97,9 @@ class SigningScreen(ConsoleScreen):
         """Raise ActionRefused where it cannot be signed in this way, in any where that is None."""
         deciding = self._purpose.deciding
         if deciding is None:
-            live.session.statement(self._purpose.meaning, way.person if way else None, self._purpose.amendment)
+            statement_now(live.session, self._purpose.meaning, way.person if way else None, self._purpose.amendment)
             if way is not None:
-                live.session.refuse_weak(way.tier)
+                refuse_weak(live.session.state, way.tier)
         elif way is None:
             refuse_verdict(deciding.case, deciding.verdict)
         else:
@@ -109,7 +110,7 @@ class SigningScreen(ConsoleScreen):
         """Return what is signed at the present moment; of a decision what was shown, which is looked at again."""
         if self._purpose.deciding is not None:
             return shown
-        statement = live.session.statement(self._purpose.meaning, way.person, self._purpose.amendment)
+        statement = statement_now(live.session, self._purpose.meaning, way.person, self._purpose.amendment)
         if not says_the_same(statement, shown):
             raise ActionRefused("the run is not as it was shown; look again before you sign")
         return statement

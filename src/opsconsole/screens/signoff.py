@@ -12,10 +12,12 @@ from textual.binding import BindingType
 from opsconsole.contracts.store import StoreError
 from opsconsole.engine.clocks import clock_state
 from opsconsole.engine.session import RunSession
+from opsconsole.engine.signoff import payload_of
+from opsconsole.model.deeds import By, Corrected
 from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.events import Meaning, Statement
 from opsconsole.model.record import LINE_FEED, statement_document
-from opsconsole.model.runs import By, Corrected, RunState
+from opsconsole.model.runs import RunState
 from opsconsole.model.signoff import amended_state, hurdles, statement_of
 from opsconsole.screens.base import WARNING
 from opsconsole.screens.commands import Command, Where, bindings, commands_of
@@ -258,10 +260,6 @@ class SignOffScreen(SigningScreen):
         """Go back to the run, to what is to be done."""
         self.dismiss(event.key)
 
-    def action_other_pane(self) -> None:
-        """Move the keys between the two parts."""
-        self.focus_next()
-
     def action_export(self) -> None:
         """Write the day log to a file."""
         self.console.export(self.state)
@@ -279,7 +277,7 @@ class SignOffScreen(SigningScreen):
             self.say("read only: a run that is signed or open shows its record", WARNING)
             return
         try:
-            payload = await asyncio.to_thread(session.payload, statement)
+            payload = await asyncio.to_thread(payload_of, session, statement)
         except StoreError as error:
             self.say_error(error)
             return
@@ -288,7 +286,7 @@ class SignOffScreen(SigningScreen):
 
 def record_facts(session: RunSession, statement: Statement) -> RecordFacts:
     """Return how long the record is ahead of `statement`, and its hash. Reads the store."""
-    payload = session.payload(statement)
+    payload = payload_of(session, statement)
     before = payload[: -len(statement_document(statement) + LINE_FEED)]
     return RecordFacts(before.count(LINE_FEED), len(before), hashlib.sha256(before).hexdigest())
 

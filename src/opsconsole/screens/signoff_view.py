@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from opsconsole.model.actions import Action
+from opsconsole.model.deeds import Corrected
 from opsconsole.model.events import DECIDING, Clock, Meaning, Statement
+from opsconsole.model.item_state import ItemState
 from opsconsole.model.outcomes import Outcome, Result
-from opsconsole.model.runs import Corrected, ItemState, RunState
+from opsconsole.model.runs import RunState
 from opsconsole.model.signoff import Hurdle, count_words
 from opsconsole.model.text import visible
 from opsconsole.model.tiers import Tier

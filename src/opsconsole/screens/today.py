@@ -48,6 +48,7 @@ class TodayScreen(ConsoleScreen):
 
     WHERE: ClassVar[Where] = Where.TODAY
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.TODAY)]
+    DETAIL: ClassVar[str] = "#about"
 
     def __init__(self) -> None:
         super().__init__()
@@ -138,18 +139,6 @@ class TodayScreen(ConsoleScreen):
         """Show how the runs of the chosen checklist went as a calendar."""
         if self._chosen is not None:
             self.console.show_calendar(self._chosen)
-
-    def action_page_down(self) -> None:
-        """Turn the lower part a page on."""
-        self.query_one("#about", TextPane).action_page(1)
-
-    def action_page_up(self) -> None:
-        """Turn the lower part a page back."""
-        self.query_one("#about", TextPane).action_page(-1)
-
-    def action_other_pane(self) -> None:
-        """Move the keys between the parts of the screen."""
-        self.focus_next()
 
     @on(RowSelected, "#checklists")
     def open_chosen(self) -> None:

@@ -41,12 +41,13 @@ SELECT seq, prev, hash, document FROM events WHERE run = :run AND seq > :after O
 """
 _ALL_LINKS = "SELECT seq, prev, hash, document FROM events WHERE seq > :after ORDER BY seq LIMIT :page"
 
-_EXTRACTS = """
-SELECT seq, run, kind, prev, hash, document FROM events
+_SEQS_OF_KINDS = """
+SELECT seq FROM events
  WHERE seq > ? AND kind IN ({kinds})
    AND run IN (SELECT run FROM events WHERE kind = 'opened' AND checklist = ?)
- ORDER BY seq LIMIT ?
+ ORDER BY seq
 """
+_EXTRACTS = "SELECT seq, run, kind, prev, hash, document FROM events WHERE seq IN ({seqs}) ORDER BY seq"
 
 _TEXTS_OF_RUN = """
 SELECT evidence.seq, place, text FROM evidence JOIN events ON events.seq = evidence.seq
@@ -112,10 +113,19 @@ def links_of(connection: sqlite3.Connection, run: str, after: int, *, evidence: 
     ]
 
 
-def extracts_of(connection: sqlite3.Connection, checklist: str, kinds: Sequence[str], after: int) -> list[Extract]:
-    """Return one page of the events of some kinds of a checklist's runs."""
-    query = _EXTRACTS.format(kinds=", ".join("?" * len(kinds)))
-    return [extract_of(row) for row in connection.execute(query, (after, *kinds, checklist, PAGE))]
+def seqs_of_kinds(connection: sqlite3.Connection, checklist: str, kinds: Sequence[str], after: int) -> list[int]:
+    """Return which events of a checklist's runs are of some kinds.
+
+    Without their documents, and all at once: they are found by run, and every page would have to sort what is left.
+    """
+    query = _SEQS_OF_KINDS.format(kinds=", ".join("?" * len(kinds)))
+    return [seq for (seq,) in connection.execute(query, (after, *kinds, checklist))]
+
+
+def extracts_of(connection: sqlite3.Connection, seqs: Sequence[int]) -> list[Extract]:
+    """Return these events in order, a page of them at most."""
+    query = _EXTRACTS.format(seqs=", ".join("?" * len(seqs)))
+    return [extract_of(row) for row in connection.execute(query, seqs)]
 
 
 def events_of(connection: sqlite3.Connection, run: str, after: int) -> list[Stored]:

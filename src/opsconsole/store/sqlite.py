@@ -117,14 +117,12 @@ class SqliteStore:
 
     def extracts(self, checklist: str, kinds: Collection[str], *, after: int = 0) -> Iterator[Extract]:
         """Yield the events of some kinds of all runs of a checklist beyond seq `after`, in order."""
-        page = rows.PAGE
-        while page == rows.PAGE:
-            found = self._database.attempt(
-                partial(rows.extracts_of, checklist=checklist, kinds=tuple(kinds), after=after)
-            )
-            yield from found
-            page = len(found)
-            after = found[-1].seq if found else after
+        seqs = self._database.attempt(
+            partial(rows.seqs_of_kinds, checklist=checklist, kinds=tuple(kinds), after=after)
+        )
+        for start in range(0, len(seqs), rows.PAGE):
+            page = seqs[start : start + rows.PAGE]
+            yield from self._database.attempt(partial(rows.extracts_of, seqs=page))
 
     def birth(self) -> bytes:
         """Return the exact bytes of the birth document."""

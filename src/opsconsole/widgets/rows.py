@@ -99,11 +99,6 @@ class Rows(LineView, can_focus=True, inherit_bindings=False):
         return tuple(self._rows)
 
     @property
-    def cursor_index(self) -> int | None:
-        """The index of the row the cursor stands on; None where no row can be selected."""
-        return self._cursor
-
-    @property
     def cursor_key(self) -> str | None:
         """The key of the row the cursor stands on; None where no row can be selected."""
         return None if self._cursor is None else self._rows[self._cursor].key

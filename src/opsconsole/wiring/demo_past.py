@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from opsconsole.engine.engine import Engine, opened
 from opsconsole.engine.session import RunSession
+from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.model.calendar import Period, due_date, period_of, previous, times_of
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.events import Actor, Via
@@ -45,7 +46,7 @@ async def _lived_through(engine_at: MakeEngine, checklist: Checklist, days: int)
             await engine.measure(session)
             await _done(session)
             if not hurdles(session.state):
-                await session.sign(session.statement())
+                await sign_statement(session, statement_now(session))
 
 
 class _Clock:
