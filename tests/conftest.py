@@ -1,6 +1,7 @@
 """What the whole suite shares."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,12 @@ pytest_plugins = ["support.faults", "support.postgres", "support.systemd"]
 # the same examples each time where nobody is there to look at a new one.
 settings.register_profile("suite", deadline=None, database=None, derandomize="CI" in os.environ)
 settings.load_profile("suite")
+
+
+# A suite that was started in the background, or by nohup, has these ignored, and so would every program it starts.
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

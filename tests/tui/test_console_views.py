@@ -1,6 +1,7 @@
 """What the screens say, as functions of a run's state: without a terminal, a store or a clock."""
 
 import datetime as dt
+import re
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -110,6 +111,15 @@ def test_near_limit_shows_on_a_pass() -> None:
     near = Judgement(Outcome.PASS, "28 s", (Finding("x < 30 s", Level.REQUIRE, Verdict.NEAR, "28 s, near"),))
     body = Measured(item="collectors", judgement=near, started_at=MORNING, elapsed=seconds(1))
     assert rows_of(Chain().add(body).state())["collectors"].startswith("[x] PASS ^  Collectors")
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_every_verdict_is_a_glyph_and_a_word(verdict: Verdict) -> None:
+    """Whatever a condition came to can be opened and read, also that there is no past to compare with yet."""
+    judged = Judgement(Outcome.ERROR, "no", (Finding("value < baseline", Level.REQUIRE, verdict, "because"),))
+    body = Measured(item="collectors", judgement=judged, started_at=MORNING, elapsed=seconds(1))
+    text = detail(Chain().add(body).state(), "collectors")
+    assert re.search(r"\[[x!?]\] \w[\w ]+ required value < baseline\n    because", text)
 
 
 def test_measuring_unsaved_and_noted_rows() -> None:
