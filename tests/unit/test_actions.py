@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,11 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path) -> Iterator[Place]:
     """A record of its own."""
-    return Place(tmp_path)
+    found = Place(tmp_path)
+    yield found
+    found.store.close()
 
 
 @pytest.mark.parametrize(
