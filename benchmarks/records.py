@@ -103,7 +103,7 @@ def _left_to_do(state: RunState, *, failed: bool) -> Iterator[Body]:
 
 
 def _measured(state: RunState, item: str, outcome: Outcome) -> Measured:
-    targets = state.items[item].item.for_each
+    targets = state.items[item].targets
     judgement = Judgement(outcome, str(outcome).lower())
     return Measured(
         item=item,

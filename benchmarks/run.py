@@ -1,7 +1,7 @@
 """Measures opsconsole beside its peers and prints ratios; `--write` puts the tables into docs/benchmarks.md.
 
     python benchmarks/run.py [--write] [--rounds N] [morning] [distance] [paint] [traffic] [where]
-                             [appends] [verifying] [past] [qualification] [signing]
+                             [appends] [verifying] [past] [qualification] [signing] [logs]
 
 Absolute times mean little on a machine that others use too: what counts is the ratio of two commands that ran in
 turns, and its spread.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     *("morning", "distance", "paint", "traffic", "where", "appends", "verifying", "past", "qualification"),
-    "signing",
+    *("signing", "logs"),
 )
 
 

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["support.faults", "support.postgres", "support.systemd"]
+pytest_plugins = [
+    "support.faults",
+    "support.postgres",
+    "support.mariadb",
+    "support.pgpair",
+    "support.prometheus",
+    "support.systemd",
+]
 
 # No deadline, because machines are shared and noisy; no directory of examples, because a checkout may be read-only;
 # the same examples each time where nobody is there to look at a new one.

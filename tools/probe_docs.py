@@ -1,18 +1,15 @@
 """Writes docs/probes.md from the option structs of the probes: `make docs`. A test compares the two."""
 
-import ast
-import inspect
-import textwrap
-from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any
 
 import msgspec
 
 from opsconsole.checks._statements import PARAMETERS
 from opsconsole.contracts.probe import ProbeKind
 from opsconsole.model.encoding import dec_hook
-from opsconsole.model.values import Duration, Unit
+from opsconsole.model.values import Unit
+from opsconsole.wiring.describing import default_text, field_docs, type_name
 from opsconsole.wiring.kinds import probe_kinds
 
 PAGE = Path(__file__).parent.parent / "docs" / "probes.md"
@@ -26,60 +23,6 @@ What measures. An item names one by `probe = "…"`, and its options stand besid
 A probe reads and never judges. Where it cannot see, it says so: the item becomes an ERROR with cause and hint,
 never a pass. Every item has a `timeout` (10 s unless it says otherwise).
 """
-
-
-def field_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
-    """Return the docstring that follows each field in the source of a struct."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(struct))).body[0]
-    assert isinstance(body, ast.ClassDef)
-    found = {}
-    for field, after in zip(body.body, [*body.body[1:], None], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            said = ""
-            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-                said = " ".join(str(after.value.value).split())
-            found[field.target.id] = said
-    return found
-
-
-def type_name(kind: Any) -> str:
-    """Return a type in the words of a checklist's author."""
-    names = {
-        str: "text",
-        int: "whole number",
-        Decimal: "number",
-        bool: "true or false",
-        Duration: "duration, `10 s`",
-    }
-    if kind in names:
-        return names[kind]
-    arguments = [each for each in get_args(kind) if each not in {type(None), ...}]
-    origin = get_origin(kind)
-    if origin is Annotated:
-        return type_name(kind.__origin__)
-    if origin is Literal:
-        return " or ".join(f"`{each}`" for each in get_args(kind) if each)
-    if origin in {tuple, list}:
-        return f"list of {type_name(arguments[0])}"
-    if origin is dict:
-        return f"table of {type_name(arguments[1])}"
-    if arguments:
-        return " or ".join(type_name(each) for each in arguments)
-    if isinstance(kind, type) and issubclass(kind, str):
-        return " or ".join(f"`{each}`" for each in kind)  # type: ignore[attr-defined]
-    return getattr(kind, "__name__", str(kind))
-
-
-def default_text(field: msgspec.structs.FieldInfo) -> str:
-    """Return what a field is where the checklist does not say."""
-    value = field.default
-    if field.required:
-        return "required"
-    if value is msgspec.NODEFAULT:
-        value = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else ""
-    if value is None or value in ("", (), {}, []):
-        return ""
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def unit_text(unit: Unit | None) -> str:
@@ -134,13 +77,96 @@ def page() -> str:
 
 
 EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
-    "command": {"": {"argv": ["true"]}},
+    "backup": {"": {"path": "/srv/backups", "checksum": True, "test": True, "contains": ["public.orders"]}},
+    "clock": {"of this host": {}, "with `server`": {"server": "ntp.example"}},
+    "command": {
+        "": {"argv": ["true"]},
+        "with `value` and `patterns`": {
+            "argv": ["true"],
+            "value": "/([0-9]+)/",
+            "patterns": {"total": "/([0-9]+)/"},
+        },
+        "a plugin with `labels`": {"argv": ["true"], "nagios": True, "labels": ["load1"]},
+    },
+    "compare": {
+        "two values": {"left": {"item": "here"}, "right": {"item": "there"}},
+        "two tables": {
+            "left": {"item": "here", "key": "name", "column": "records"},
+            "right": {"item": "there", "key": "name", "column": "records"},
+        },
+    },
+    "cpu": {"": {}, "with `per_core`": {"per_core": True}},
     "disk": {"one file system": {}, "all of them": {"all": True}},
+    "dns": {"": {"name": "www.example"}, "with type SOA": {"name": "example", "type": "SOA"}},
+    "http": {
+        "the request": {"url": "https://app.example"},
+        "with `text` and `certificate`": {"url": "https://app.example", "text": True, "certificate": True},
+        "with JSON": {
+            "url": "https://app.example",
+            "json": {"state": "$.status", "ok": "$.checks[*].ok"},
+            "counts": {"down": "$.services[?@.state != 'up']"},
+        },
+    },
+    "file": {
+        "one file": {"path": "/var/log/app.log"},
+        "files that fit a pattern": {"path": "/var/log", "pattern": "*.log", "max_mode": "0640"},
+        "with `secrets`": {"path": "/var/log", "pattern": "*.log", "secrets": True},
+    },
     "history": {"with `subject` and `limit`": {"item": "disk", "subject": "used", "limit": "90%"}},
     "journal": {"messages": {}, "events": {"unit": "backup.service", "events": True}},
+    "network": {
+        "one interface": {"interface": "eth0"},
+        "all of them": {},
+        "connections": {"of": "connections"},
+        "ports": {"of": "listening"},
+    },
+    "process": {"": {"name": "nginx"}},
+    "loki": {
+        "counts": {"selector": '{app="api"}', "patterns": {"critical": "CRITICAL:"}},
+        "with `by`": {"selector": '{app="api"}', "by": ["job"]},
+        "with `query`": {"selector": '{app="api"}', "query": "sum(rate({app='api'} [$__range]))"},
+    },
+    "mysql": {"": {"source": "shop", "query": "select 1"}},
+    "postgres": {
+        f"`about = '{about}'`": {"source": "inventory", "about": about}
+        for about in (
+            *(
+                "connections",
+                "activity",
+                "locks",
+                "response",
+                "database",
+                "sizes",
+                "tables",
+                "statements",
+                "vacuum",
+            ),
+            *("replication", "invalid"),
+        )
+    },
+    "logfile": {
+        "entries": {"path": "/var/log/app.log", "patterns": {"critical": "CRITICAL:"}, "before": "7 d"},
+        '`show = "messages"`': {"path": "/var/log/app.log", "show": "messages"},
+        '`show = "hours"`': {"path": "/var/log/app.log", "show": "hours"},
+    },
+    "ratio": {"": {"numerator": {"item": "failed"}, "denominator": {"item": "all"}}},
+    "prometheus": {
+        "now": {"query": "sum by (job) (rate(requests_total[5m]))", "labels": ["job"]},
+        "now, of a selector": {"query": "up"},
+        "with `since`": {"query": "up", "since": "24 h"},
+        "with `counter`": {"query": "requests_total", "since": "24 h", "counter": True},
+    },
     "sql": {"": {"source": "inventory", "query": "select 1"}},
+    "tcp": {
+        "": {"host": "db.example", "port": 5432},
+        "with `expect`": {"host": "db.example", "port": 22, "expect": "/^SSH-2/"},
+    },
     "timer": {"": {"unit": "backup.timer"}},
-    "unit": {"one unit": {"unit": "backup.service"}, "failed units": {"state": "failed"}},
+    "unit": {
+        "one unit": {"unit": "backup.service"},
+        "several units": {"units": ["app-*"]},
+        "failed units": {"state": "failed"},
+    },
 }
 """Options that show the subjects of a probe, for each way of using it."""
 

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from opsconsole.checks.command import KIND, MAX_TEXT, CommandOptions
+from opsconsole.checks._commandoptions import CommandOptions
+from opsconsole.checks.command import KIND, MAX_TEXT
 from opsconsole.contracts.probe import Environment, ProbeError
 from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.judging import judge

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from opsconsole.checks import _mounts, disk, load, memory
+from opsconsole.checks import _groups, _mounts, disk, load, memory
 from opsconsole.checks._mounts import mount_of, parsed_mounts, with_room
 from opsconsole.checks.disk import DiskOptions
 from opsconsole.checks.load import LoadOptions
@@ -333,7 +333,8 @@ def _pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, text: s
     file = tmp_path / name.lower()
     if text is not None:
         file.write_text(text, encoding="ascii")
-    monkeypatch.setattr(memory if name != "LOADAVG" else load, name, file)
+    owner = {"LOADAVG": load, "OWN_CGROUP": _groups}.get(name, memory)
+    monkeypatch.setattr(owner, name, file)
 
 
 async def test_swap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -361,6 +362,24 @@ async def test_memory_that_cannot_be_read(
     assert (await _problem(memory.KIND, MemoryOptions())).reason == reason
 
 
+async def test_processes_that_were_killed_for_want_of_memory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Their number is the kernel's; a kernel that does not count them has none, which is not zero."""
+    reading = await _measured(memory.KIND, MemoryOptions())
+    counted = [line.split()[1] for line in _said("cat", "/proc/vmstat").splitlines() if "oom_kill " in line]
+    assert [str(_decimal(reading.measures["oom_kills"]))] == counted
+    _pretend(monkeypatch, tmp_path, "VMSTAT", "pgfault 1\noom_kill 3\n")
+    reading = await _measured(memory.KIND, MemoryOptions())
+    assert judge(reading, [parse_condition("oom_kills == 0")]).outcome is Outcome.FAIL
+    assert judge(reading, [parse_condition("oom_kills <= 3")]).outcome is Outcome.PASS
+    for text in ("pgfault 1\n", None):
+        _pretend(monkeypatch, tmp_path, "VMSTAT", text)
+        (tmp_path / "vmstat").unlink() if text is None else None
+        reading = await _measured(memory.KIND, MemoryOptions())
+        assert judge(reading, [parse_condition("oom_kills == 0")]).outcome is Outcome.ERROR
+
+
 @pytest.mark.parametrize(
     ("cgroup", "files", "limit"),
     [
@@ -377,7 +396,7 @@ async def test_a_control_group_with_less_is_told(
     """In a container with less memory than the host, the evidence says that the numbers are the host's."""
     _pretend(monkeypatch, tmp_path, "MEMINFO", MEMINFO.format(swap=0))
     _pretend(monkeypatch, tmp_path, "OWN_CGROUP", cgroup + "\n")
-    monkeypatch.setattr(memory, "CGROUPS", tmp_path / "cgroups")
+    monkeypatch.setattr(_groups, "CGROUPS", tmp_path / "cgroups")
     for name, text in files.items():
         (tmp_path / "cgroups" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "cgroups" / name).write_text(text + "\n", encoding="ascii")

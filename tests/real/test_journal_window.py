@@ -123,13 +123,15 @@ async def test_a_window_that_is_still_to_come(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("unit", "expected"),
     [
-        ("qbr-collector", {"succeeded": 1}),
+        ("qbr-collector", {"started": 1, "succeeded": 1}),
+        ("running", {"started": 1}),
+        ("conditional", {}),
         ("failing", {"failed": 1}),
         ("missing-program", {"failed": 1}),
         ("prepared", {"failed": 1}),
         ("killed", {"crashed": 1}),
         ("crashed", {"crashed": 1}),
-        ("flaky", {"failed": 4, "restarted": 3}),
+        ("flaky", {"started": 3, "stopped": 3, "failed": 4, "restarted": 3}),
         ("idle", {}),
     ],
 )
@@ -137,13 +139,13 @@ def test_what_systemd_says_of_runs(systemd_box: SystemdBox, unit: str, expected:
     """Runs that ended well, failed, crashed or were repeated by systemd are told apart and counted."""
     options = {"unit": unit, "since": "window", "events": True}
     reading = systemd_box.reading("journal", options, window=around_now())
-    names = ("succeeded", "failed", "crashed", "restarted", "out_of_memory")
+    names = ("started", "stopped", "succeeded", "failed", "crashed", "restarted", "out_of_memory")
     found = {name: reading.measures[name] for name in names}
     assert found == {name: number(expected.get(name, 0)) for name in names}
     assert reading.measures["count"] == number(sum(expected.values()))
     assert_declared(journal.KIND, journal.Options(unit=unit, events=True), reading)
     reliable = outcome(reading, "crashed == 0", "failed == 0", "restarted == 0", "out_of_memory == 0")
-    assert reliable is (Outcome.PASS if set(expected) <= {"succeeded"} else Outcome.FAIL)
+    assert reliable is (Outcome.PASS if set(expected) <= {"started", "succeeded"} else Outcome.FAIL)
 
 
 @boxed
@@ -178,7 +180,7 @@ def test_the_command_shows_the_same_events(systemd_box: SystemdBox) -> None:
 async def test_fewer_rows_than_events(copied: Path) -> None:
     """All events are counted, and the newest are shown."""
     reading = await _read(copied, around_now(), unit="flaky", events=True, rows=2)
-    assert (reading.measures["failed"], reading.measures["count"], len(reading.rows)) == (number(4), number(7), 2)
+    assert (reading.measures["failed"], reading.measures["count"], len(reading.rows)) == (number(4), number(13), 2)
     assert reading.truncated
 
 

@@ -77,9 +77,18 @@ async def judged(office: Office, name: str, item: str) -> dict[str, str]:
     probe = HistoryProbe(office.engine({}).history)
     of = times(checklist, DATES[name], NINE if name == "qbr-final-review" else None)
     found = {}
-    for target in asked.for_each or ("",):
+    for target in asked.targets or ("",):
         options = msgspec.convert(substituted(asked.options, target), HistoryOptions, dec_hook=dec_hook)
-        context = Context(run="", checklist=name, item=item, times=of, now=office.now, timeout=30, target=target)
+        context = Context(
+            run="",
+            checklist=name,
+            item=item,
+            times=of,
+            now=office.now,
+            cutoff=office.now,
+            timeout=30,
+            target=target,
+        )
         try:
             judgement = judge_item(asked, await probe.measure(options, context))
         except ProbeError as error:

@@ -11,7 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from opsconsole.checks.sql import DEPTH, KIND, SqlOptions
+from opsconsole.checks._pglink import DEPTH
+from opsconsole.checks.sql import KIND, SqlOptions
 from opsconsole.contracts.probe import Environment, ProbeError
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.measuring import MeasuringOptions

@@ -1,5 +1,6 @@
 """The `unit` probe on a real systemd, and on what only other versions and broken hosts would answer."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,111 @@ class _fresh_box:  # noqa: N801 - reads as a function
         self._box.stop()
 
 
+# --- several units -----------------------------------------------------------------------------------
+
+
+@boxed
+@pytest.mark.parametrize("uid", [0, USER_ID], ids=["root", "user"])
+def test_several_units(systemd_box: SystemdBox, uid: int) -> None:
+    """One question for all of them: each has a row, and each is judged."""
+    names = ("running", "stay.service", "dbus.socket")
+    reading = systemd_box.reading("unit", {"units": names}, uid=uid)
+    assert [row[0] for row in reading.rows] == ["running.service", "stay.service", "dbus.socket"]
+    assert_declared(unit.KIND, unit.Options(units=names), reading)
+    assert outcome(reading, "count == 3", "every active == 'active'", "no sub == 'failed'") is Outcome.PASS
+    assert outcome(reading, "every sub == 'running'") is Outcome.FAIL
+    assert reading.evidence[0].text.splitlines()[0] == "running.service: loaded active (running)"
+
+
+@boxed
+def test_several_units_of_which_one_failed(systemd_box: SystemdBox) -> None:
+    """A failed one breaks the condition on all, and its restarts are told."""
+    reading = systemd_box.reading("unit", {"units": ["running", "flaky", "failing"]})
+    assert outcome(reading, "every active == 'active'") is Outcome.FAIL
+    restarts = dict(zip(reading.columns, reading.rows[1], strict=True))["restarts"]
+    assert restarts == number(3)
+    assert "failing.service: loaded failed (failed), exit-code" in reading.evidence[0].text
+
+
+@boxed
+def test_units_by_pattern(systemd_box: SystemdBox) -> None:
+    """A pattern means what systemd has loaded, each once, beside those that are named."""
+    reading = systemd_box.reading("unit", {"units": ["qbr-*.timer", "qbr-collector.timer", "run*ng"]})
+    assert [row[0] for row in reading.rows] == ["qbr-collector.timer", "running.service"]
+
+
+@boxed
+@pytest.mark.parametrize("name", ["goood", "qbr-colector-*", "nothing-*.timer"])
+def test_a_unit_among_several_that_does_not_exist(systemd_box: SystemdBox, name: str) -> None:
+    """A mistyped name, and a pattern that means no unit, is an error: nothing of it would be seen."""
+    problem = systemd_box.problem("unit", {"units": ["running", name]})
+    assert problem.reason == "not-found"
+    assert problem.cause == f"there is no unit {_systemd.full_name(name)} on this host"
+
+
+@boxed
+def test_units_that_never_ran_are_not_green(systemd_box: SystemdBox) -> None:
+    """Among several, too, a job that was never started has no result."""
+    reading = systemd_box.reading("unit", {"units": ["good", "idle"]})
+    assert outcome(reading, "every result == 'success'") is Outcome.ERROR
+
+
+# --- the manager of a user ---------------------------------------------------------------------------
+
+
+@boxed
+def test_a_user_without_a_manager(systemd_box: SystemdBox) -> None:
+    """Nobody has logged in: that is an error that says so, not a user without failed units."""
+    problem = systemd_box.problem("unit", {"state": "failed", "manager": "user"}, uid=USER_ID)
+    assert problem.reason == "source-down"
+    assert "enable-linger" in problem.hint
+
+
+@pytest.fixture
+def users_manager(systemd_box: SystemdBox) -> Iterator[SystemdBox]:
+    """Give a box in which the ordinary user has a manager with a unit that failed and one that runs."""
+    home = f"/run/user/{USER_ID}"
+    own = [f"--setenv=XDG_RUNTIME_DIR={home}", f"--setenv=HOME={home}", f"--uid={USER_ID}"]
+    systemd_box.run(["install", "-d", "-m", "700", "-o", str(USER_ID), "-g", str(USER_ID), home])
+    manager = [
+        "--unit=users-manager",
+        "-pDelegate=yes",
+        "-pType=notify",
+        "-pTimeoutStopSec=2s",
+        *own,
+        "/lib/systemd/systemd",
+        "--user",
+    ]
+    assert systemd_box.run(["systemd-run", "--quiet", *manager]).returncode == 0
+    try:
+        for name, command in (("sync-fails", ["false"]), ("sync-runs", ["sleep", "600"])):
+            run = ["env", f"XDG_RUNTIME_DIR={home}", "systemd-run", "--user", "--quiet", f"--unit={name}", *command]
+            assert systemd_box.run(run, uid=USER_ID).returncode == 0
+        show = ["env", f"XDG_RUNTIME_DIR={home}", "systemctl", "--user", "is-failed", "sync-fails"]
+        until(lambda: systemd_box.run(show, uid=USER_ID).returncode == 0, "the failure of sync-fails")
+        yield systemd_box
+    finally:
+        systemd_box.systemctl("stop", "users-manager")
+        systemd_box.run(["systemctl", "reset-failed", "users-manager"])
+        systemd_box.run(["rm", "-r", home])
+
+
+@boxed
+def test_units_of_a_user(users_manager: SystemdBox) -> None:
+    """Failed units of the user's own manager are listed, and those that run are seen, without any login."""
+    failed = users_manager.reading("unit", {"state": "failed", "manager": "user"}, uid=USER_ID)
+    assert [row[0] for row in failed.rows] == ["sync-fails.service"]
+    assert failed.command == "systemctl --user list-units --failed --no-pager --full"
+    assert outcome(failed, "count == 0") is Outcome.FAIL
+    several = users_manager.reading("unit", {"units": ["sync-*"], "manager": "user"}, uid=USER_ID)
+    assert outcome(several, "count == 2") is Outcome.PASS
+    assert outcome(several, "every active == 'active'") is Outcome.FAIL
+    one = users_manager.reading("unit", {"unit": "sync-runs", "manager": "user"}, uid=USER_ID)
+    assert outcome(one, "active == 'active'", "sub == 'running'") is Outcome.PASS
+    problem = users_manager.problem("unit", {"unit": "sync-run", "manager": "user"}, uid=USER_ID)
+    assert problem.cause == "there is no unit sync-run.service of this user"
+
+
 # --- answers that only other hosts give --------------------------------------------------------------
 
 
@@ -318,6 +424,7 @@ async def test_a_list_that_cannot_be_read_is_an_error(
         ({"unit": "postgresql@15-main.service"}, None),
         ({"unit": "dev-disk-by\\x2dlabel-data.mount"}, None),
         ({"state": "failed"}, None),
+        ({"state": "failed", "manager": "user"}, None),
     ],
 )
 def test_options_are_checked_when_a_checklist_is_loaded(options: dict[str, str], message: str | None) -> None:
@@ -325,6 +432,48 @@ def test_options_are_checked_when_a_checklist_is_loaded(options: dict[str, str],
     problems = unit.KIND.validate(msgspec.convert(options, unit.Options))
     assert [key for key, _ in problems] == ([] if message is None else ["unit"])
     assert message is None or message in problems[0][1]
+
+
+@pytest.mark.parametrize(
+    ("units", "message"),
+    [
+        (["nginx", "app-*"], None),
+        (["postgresql@*"], None),
+        (["app-[ab].service"], None),
+        (["ng nx"], "'ng nx' is no name of a unit"),
+        (["getty@"], "write the instance"),
+        (["--all"], "no name of a unit"),
+    ],
+)
+def test_names_of_several_units(units: list[str], message: str | None) -> None:
+    """Names and patterns that can mean no unit are lint errors."""
+    problems = unit.KIND.validate(unit.Options(units=tuple(units)))
+    assert [key for key, _ in problems] == ([] if message is None else ["units"])
+    assert message is None or message in problems[0][1]
+
+
+async def test_more_units_than_are_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A pattern that means too many makes a table that is cut off, on which nothing is green."""
+    monkeypatch.setattr(unit, "MOST_UNITS", 2)
+    listed = "".join(f"app-{number}.service loaded active running App\n" for number in range(3))
+    (tmp_path / "listed").write_text(listed, encoding="ascii")
+    shown = "printf 'LoadState=loaded\\nActiveState=active\\n\\nLoadState=loaded\\nActiveState=active\\n'"
+    script = f'case "$*" in *list-units*) /bin/cat {tmp_path / "listed"};; *) {shown};; esac'
+    pretend(monkeypatch, tmp_path, systemctl=script)
+    reading = await _measured(units=("app-*",))
+    assert len(reading.rows) == 2
+    assert outcome(reading, "every active == 'active'") is Outcome.ERROR
+    assert outcome(reading, "count >= 1") is Outcome.ERROR
+
+
+async def test_an_answer_for_fewer_units_than_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An answer that leaves a unit out is not taken for one about all."""
+    pretend(monkeypatch, tmp_path, systemctl="echo LoadState=loaded; echo ActiveState=active")
+    problem = await _problem(units=("one", "two"))
+    assert (problem.reason, problem.cause) == (
+        "bad-answer",
+        "systemctl was asked for 2 units and answered for 1",
+    )
 
 
 def test_an_unknown_state_is_refused() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from opsconsole.contracts.probe import Environment, Probe, ProbeKind
+from opsconsole.contracts.probe import Environment, Probe, ProbeKind, Source, SourceKind
 from opsconsole.model.values import Duration, Unit
 
 
@@ -101,9 +101,9 @@ KINDS = {
 }
 
 
-def dsn_problem(dsn: str) -> str | None:
+def _refused(source: Source) -> list[tuple[str, str]]:
     """Refuse a password, as the real source does."""
-    return "it holds a secret" if "password" in dsn else None
+    return [("dsn", "it holds a secret")] if "password" in source.dsn else []
 
 
-SOURCE_KINDS = {"postgresql": dsn_problem}
+SOURCE_KINDS = {"postgresql": SourceKind(name="postgresql", keys=("dsn",), check=_refused)}

@@ -117,7 +117,7 @@ async def measured(
 ) -> tuple[Reading, Judgement]:
     """Measure and judge one SQL item, without its past."""
     probe = SqlProbe(Environment(sources={"inventory": database.source}))
-    context = Context(item=item.id, times=of, now=now, timeout=30, target=target)
+    context = Context(item=item.id, times=of, now=now, cutoff=now, timeout=30, target=target)
     try:
         reading = await probe.measure(msgspec.convert(item.options, SqlOptions, dec_hook=dec_hook), context)
     finally:

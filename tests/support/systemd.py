@@ -78,7 +78,7 @@ def context(**changes: Any) -> Context:
         scheduled=changes.pop("scheduled", now - dt.timedelta(hours=1)),
         covered_date=now.date(),
     )
-    return Context(**{"item": "item", "times": times, "now": now, "timeout": 30.0} | changes)
+    return Context(**{"item": "item", "times": times, "now": now, "cutoff": now, "timeout": 30.0} | changes)
 
 
 class SystemdBox:

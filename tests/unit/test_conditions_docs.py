@@ -18,6 +18,7 @@ from opsconsole.model.checklists import (
     Entry,
     Escalation,
     Field,
+    ForEach,
     Item,
     Retry,
     Schedule,
@@ -49,6 +50,7 @@ TABLES: dict[str, tuple[type[msgspec.Struct], dict[str, str]]] = {
     "### entry": (Entry, {}),
     "### baseline": (Baseline, {}),
     "### on_fail": (Escalation, {}),
+    "### for_each": (ForEach, {}),
     "### retry": (Retry, {}),
     "## Fields": (Field, {}),
 }

@@ -72,7 +72,7 @@ def test_the_example_works_as_it_stands() -> None:
         if names:
             assert f"[{field.encode_name}]" in text
         for each in (*names, *structs.fields(Source)):
-            assert f"\n# {each.encode_name} = " in text or f"\n{each.encode_name} = " in text
+            assert re.search(rf"^(# +)?{each.encode_name} = ", text, re.MULTILINE)
 
 
 def test_defaults_in_the_example_are_the_defaults(tmp_path: Path) -> None:

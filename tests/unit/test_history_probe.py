@@ -401,7 +401,9 @@ def context(on: int = 9, timeout: float = 10, listed: Checklist = LISTED) -> Con
     date = FIRST + on * DAY
     times = times_of(listed, period_of(date, Cadence.DAILY), WHERE, date)
     now = dt.datetime.combine(date, dt.time(18), dt.UTC)
-    return Context(run="weekly@x", checklist="weekly", item="past", times=times, now=now, timeout=timeout)
+    return Context(
+        run="weekly@x", checklist="weekly", item="past", times=times, now=now, cutoff=now, timeout=timeout
+    )
 
 
 async def measured(history: Any, seconds: float = 10, **options: Any) -> Reading:

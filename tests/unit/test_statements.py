@@ -138,7 +138,7 @@ def _context(**changes: Any) -> Context:
         scheduled=changes.pop("scheduled", dt.datetime(2026, 11, 1, 7, 0, tzinfo=dt.UTC)),
         covered_date=dt.date(2026, 10, 31),
     )
-    return Context(item="item", times=times, now=now, timeout=10.0, **changes)
+    return Context(item="item", times=times, now=now, cutoff=now - dt.timedelta(minutes=2), timeout=10.0, **changes)
 
 
 def test_every_parameter_has_its_value() -> None:
@@ -159,6 +159,7 @@ def test_every_parameter_has_its_value() -> None:
         "window_last": "2026-10-31",
         "before_start": "2026-09-01 05:00:00+00:00",
         "before_first": "2026-09-01",
+        "cutoff": "2026-11-01 14:03:00+00:00",
         "now": "2026-11-01 14:05:00+00:00",
         "timezone": "America/Chicago",
         "target": "a",

@@ -6,6 +6,7 @@ from opsconsole.checks._unitevents import EVENTS, counts, event_of
 from opsconsole.model.values import number
 
 RESULT, JOB = "d9b373ed55a64feb8242e02dbe79a49c", "be02cf6855d2428ba40df7e9d022f03d"
+START = "39f53479d3a045ac8e11786248231fbf"
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,12 @@ RESULT, JOB = "d9b373ed55a64feb8242e02dbe79a49c", "be02cf6855d2428ba40df7e9d022f
         ({"MESSAGE_ID": "5eb03494b6584870a536b337290809b3"}, "restarted"),
         ({"MESSAGE_ID": "fe6faa94e7774663a0da52717891d8ef"}, "out_of_memory"),
         ({"MESSAGE_ID": "d989611b15e44c9dbf31e3c81256e4ed"}, "out_of_memory"),
-        ({"MESSAGE_ID": "39f53479d3a045ac8e11786248231fbf"}, ""),
+        ({"MESSAGE_ID": START, "JOB_RESULT": "done", "MESSAGE": "Started web.service - The shop."}, "started"),
+        ({"MESSAGE_ID": START, "JOB_RESULT": "done", "MESSAGE": "Finished audit.service."}, "started"),
+        ({"MESSAGE_ID": START, "MESSAGE": "web.service was skipped because of an unmet condition check."}, ""),
+        ({"MESSAGE_ID": START, "MESSAGE": "Condition check resulted in The shop being skipped."}, ""),
+        ({"MESSAGE_ID": "9d1aaa27d60140bd96365438aad20286", "JOB_TYPE": "restart"}, "stopped"),
+        ({"MESSAGE_ID": "7d4958e842da4a758f6c1cdc7b36dcc5"}, ""),
         ({}, ""),
     ],
 )

@@ -36,6 +36,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     over: int | str
     signed: bool
+    before: bool = False
+    """Whether the stretch before the one that is looked at is looked at too."""
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -47,12 +49,17 @@ class Stretch(msgspec.Struct, frozen=True):
     """Only what does not begin before this instant: intervals by the minute, others by whole local dates."""
     after: dt.date | None = None
     """The local date of that instant."""
+    ends_at: dt.datetime | None = None
+    """Only what begins before this instant, where that is not the beginning of the run that asks."""
 
     def holds(self, period: Period) -> bool:
-        """Return whether a period does not begin too early; its dates are another matter."""
+        """Return whether a period does not begin too early or too late; its dates are another matter."""
         if self.begins_at is None or self.after is None:
             return True
-        return slot_begins(period) >= self.begins_at if _SLOT in period.key else period.start > self.after
+        if _SLOT not in period.key:
+            return period.start > self.after and (self.ends_at is None or period.end < self.until)
+        begins_at = slot_begins(period)
+        return begins_at >= self.begins_at and (self.ends_at is None or begins_at < self.ends_at)
 
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +77,12 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True):
     """Those of them in which the item was not looked at: not opened, missed, or never measured."""
     items: tuple[str, ...] = ()
     """What items the checklist has, where no run was found."""
+    periods: tuple[Period, ...] = ()
+    """Those that were due, in the order of time."""
+    before: tuple[Earlier, ...] = ()
+    """The runs of the stretch before, in the order of time."""
+    readings_before: tuple[tuple[Earlier, Number], ...] = ()
+    """Those readings of it that are comparable with the later ones."""
 
     @property
     def judged(self) -> tuple[Earlier, ...]:
@@ -98,6 +111,18 @@ def stretch_of(over: int | str, context: Context) -> Stretch:
     return Stretch(after, times.business_date, begins_at, after)
 
 
+def stretch_before(stretch: Stretch, over: str, context: Context) -> Stretch:
+    """Return the stretch of the same length before one that is no number of runs."""
+    if stretch.begins_at is not None:
+        begins_at = stretch.begins_at - Duration.parse(over).timedelta()
+        after = begins_at.astimezone(zone(context.times.timezone)).date()
+        until = stretch.begins_at.astimezone(zone(context.times.timezone)).date()
+        return Stretch(after, until, begins_at, after, stretch.begins_at)
+    since = stretch.since or stretch.until
+    length = stretch.until - since + dt.timedelta(days=1)
+    return Stretch(since - length, since - dt.timedelta(days=1))
+
+
 def look_back(history: History, asked: Asked, context: Context, given_up: threading.Event) -> Looked:
     """Return what the record has; raise StoreError where it cannot be read.
 
@@ -111,17 +136,34 @@ def look_back(history: History, asked: Asked, context: Context, given_up: thread
     unsigned = len(runs) - len(counted)
     if asked.signed:
         seen &= {each.period.key for each in counted}
-    readings, left_out = _comparable(asked, counted) if asked.subject else ((), [])
+    before = _before(history, asked, stretch, context, given_up)
+    readings, left_out = comparable(asked, [*before, *counted]) if asked.subject else ([], [])
+    known = {each.run for each in before}
+    earlier = sum(each.run in known for each, _ in readings)
     if unsigned:
         left_out.append(_counted(unsigned, "not signed"))
     return Looked(
         runs=tuple(counted),
-        readings=tuple(readings),
+        readings=tuple(readings[earlier:]),
         left_out=tuple(left_out),
         due=len(due),
         missing=tuple(each.key for each in due if each.key not in seen),
         items=() if runs else tuple(history.items(asked.checklist)),
+        periods=tuple(sorted(due, key=lambda each: (each.start, each.key))),
+        before=tuple(before),
+        readings_before=tuple(readings[:earlier]),
     )
+
+
+def _before(
+    history: History, asked: Asked, stretch: Stretch, context: Context, given_up: threading.Event
+) -> list[Earlier]:
+    """Return the runs of the stretch before, in the order of time; none where nobody asks for them."""
+    if not asked.before or isinstance(asked.over, int):
+        return []
+    earlier = stretch_before(stretch, asked.over, context)
+    runs = list(_runs(history, asked, earlier, context, given_up))[::-1]
+    return [each for each in runs if each.signed or not asked.signed]
 
 
 def _runs(
@@ -179,7 +221,7 @@ def _was_there(history: History, asked: Asked, since: dt.date) -> bool:
     return next(before, None) is not None
 
 
-def _comparable(asked: Asked, runs: Sequence[Earlier]) -> tuple[list[tuple[Earlier, Number]], list[str]]:
+def comparable(asked: Asked, runs: Sequence[Earlier]) -> tuple[list[tuple[Earlier, Number]], list[str]]:
     """Return the numbers that can be compared with one another, and why others cannot.
 
     The last reading decides: what was measured in another way or unit is told and left out.

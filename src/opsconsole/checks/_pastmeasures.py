@@ -9,6 +9,7 @@ from itertools import groupby
 import msgspec
 
 from opsconsole.checks._lookback import Looked
+from opsconsole.model.calendar import Period
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.past import Earlier
 from opsconsole.model.trends import (
@@ -33,6 +34,7 @@ _DAY = Decimal(86400)
 _P95 = Decimal(95)
 _FAILING = frozenset({Outcome.FAIL, Outcome.ERROR, Outcome.BLOCKED})
 _HELD = frozenset({Outcome.PASS, Outcome.WARN})
+_UNSEEN = frozenset({Outcome.SKIPPED, Outcome.PENDING})
 _COUNTED = {
     "passed": Outcome.PASS,
     "warned": Outcome.WARN,
@@ -52,10 +54,19 @@ OF_OUTCOMES: dict[str, Unit | None] = {
     **dict.fromkeys(_COUNTED, Unit.COUNT),
     **{f"{name}_percent": Unit.PERCENT for name in _SHARED},
     "availability": Unit.PERCENT,
+    "availability_due": Unit.PERCENT,
+    "gaps": Unit.COUNT,
+    "longest_gap": Unit.COUNT,
     "failing_now": Unit.COUNT,
     "longest_failing": Unit.COUNT,
     "longest_failing_time": Unit.SECONDS,
+    "spells": Unit.COUNT,
+    "brief_spells": Unit.COUNT,
+    "mean_failing_time": Unit.SECONDS,
 }
+OF_BEFORE: dict[str, Unit | None] = {"availability_before": Unit.PERCENT, "failing_before": Unit.COUNT}
+"""What the stretch before came to."""
+OF_VALUES_BEFORE = ("mean_before", "median_before", "p95_before")
 _THEN = ("previous", "yesterday", "last_week")
 OF_VALUES: tuple[str, ...] = (
     "median",
@@ -108,6 +119,7 @@ def outcome_measures(looked: Looked, now: dt.datetime) -> dict[str, Value]:
     """Return how often the item came to what, and how long it was not good at a stretch.
 
     Percentages are of the runs in which it applied and was looked at; it was available where its requirements held.
+    `availability_due` is of all periods that were due: one that nobody looked at was not available.
     """
     judged = looked.judged
     found: dict[str, Value] = {
@@ -120,12 +132,70 @@ def outcome_measures(looked: Looked, now: dt.datetime) -> dict[str, Value]:
     for name in _SHARED:
         found[f"{name}_percent"] = _share({_COUNTED[name]}, judged)
     found["availability"] = _share(_HELD, judged)
+    found["availability_due"] = availability_due(looked.periods, looked.runs)
+    gaps = gaps_in(looked.periods, looked.missing)
+    found["gaps"] = Number(Decimal(len(gaps)))
+    found["longest_gap"] = Number(Decimal(max(gaps, default=0)))
     streaks = list(_streaks(judged, now))
     found["failing_now"] = Number(Decimal(streaks[-1][0] if judged and judged[-1].outcome in _FAILING else 0))
     found["longest_failing"] = Number(Decimal(max((runs for runs, _ in streaks), default=0)))
     longest = max((length for _, length in streaks), default=dt.timedelta())
-    found["longest_failing_time"] = seconds(Decimal(longest // dt.timedelta(seconds=1)))
+    found["longest_failing_time"] = _whole_seconds(longest)
+    over = streaks[:-1] if judged and judged[-1].outcome in _FAILING else streaks
+    found["spells"] = Number(Decimal(len(streaks)))
+    found["brief_spells"] = Number(Decimal(sum(runs == 1 for runs, _ in over)))
+    whole = sum((length for _, length in streaks), dt.timedelta())
+    found["mean_failing_time"] = _whole_seconds(whole / len(streaks) if streaks else whole)
     return found
+
+
+def before_measures(looked: Looked) -> dict[str, Value]:
+    """Return what the stretch before came to, by outcomes."""
+    judged = [each for each in looked.before if each.outcome not in _UNSEEN]
+    return {
+        "availability_before": _share(_HELD, judged),
+        "failing_before": Number(Decimal(sum(each.outcome in _FAILING for each in judged))),
+    }
+
+
+def growth_measures(looked: Looked) -> dict[str, Value]:
+    """Return what the readings of the stretch before come to, and by how much their mean has grown since.
+
+    From nothing to something is 100 %.
+    """
+    before = [value.value for _, value in looked.readings_before]
+    now, unit = [value.value for _, value in looked.readings], looked.readings[-1][1].unit
+    figures = (mean(before), rounded(median(before)), percentile(before, _P95))
+    found: dict[str, Value] = dict(zip(OF_VALUES_BEFORE, (Number(each, unit) for each in figures), strict=True))
+    grown = percent_change(mean(before), mean(now))
+    if grown is None:
+        grown = Decimal(100) * ((mean(now) > 0) - (mean(now) < 0))
+    return {**found, "growth": Number(grown, Unit.PERCENT)}
+
+
+def availability_due(periods: Sequence[Period], runs: Sequence[Earlier]) -> Number | None:
+    """Return the share of periods in which it held; those in which it did not apply are left out.
+
+    None where none was due, or it never applied: nothing was seen then.
+    """
+    outcomes = {each.period.key: each.outcome for each in runs}
+    due = [outcomes.get(each.key) for each in periods]
+    counted = [each for each in due if each is not Outcome.SKIPPED]
+    if not counted:
+        return None
+    held = sum(each in _HELD for each in counted)
+    return Number(rounded(Decimal(100) * held / len(counted)), Unit.PERCENT)
+
+
+def gaps_in(periods: Sequence[Period], missing: Sequence[str]) -> list[int]:
+    """Return how many periods in a row were missing, for each gap."""
+    absent = frozenset(missing)
+    spells = groupby(periods, lambda each: each.key in absent)
+    return [len(list(each)) for is_missing, each in spells if is_missing]
+
+
+def _whole_seconds(length: dt.timedelta) -> Number:
+    return seconds(Decimal(length // dt.timedelta(seconds=1)))
 
 
 def _share(outcomes: Iterable[Outcome], judged: Sequence[Earlier]) -> Number | None:

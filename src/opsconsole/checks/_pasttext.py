@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from opsconsole.checks._lookback import Asked, Looked
-from opsconsole.checks._pastmeasures import Judged
+from opsconsole.checks._pastmeasures import Judged, availability_due, growth_measures
 from opsconsole.model.charts import sparkline
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.trends import Meeting
@@ -37,6 +37,9 @@ def _lines(
     if looked.runs:
         yield f"{len(looked.runs)} runs from {looked.runs[0].business_date} to {looked.runs[-1].business_date}"
     yield _gaps(looked)
+    share = availability_due(looked.periods, looked.runs)
+    if share is not None:
+        yield f"available in {formatted(share)} of the periods that were due"
     if looked.left_out:
         yield f"of the readings {', '.join(looked.left_out)}"
     outcomes = [(outcome, sum(each.outcome is outcome for each in looked.runs)) for outcome in Outcome]
@@ -45,6 +48,15 @@ def _lines(
         yield f"outcomes: {told}"
     if judged is not None:
         yield from _numbers(looked, judged, limit, ahead)
+    if asked.before:
+        yield f"the stretch before: {len(looked.before)} runs{_grown(looked, judged)}"
+
+
+def _grown(looked: Looked, judged: Judged | None) -> str:
+    if judged is None or not looked.readings or not looked.readings_before:
+        return ""
+    found = growth_measures(looked)
+    return f", mean {shown(found['mean_before'])}; it has grown by {shown(found['growth'])}"
 
 
 def name_of(asked: Asked) -> str:

@@ -254,7 +254,7 @@ def timed_out(seconds: float) -> ProbeError:
 
 
 def _no_permission(place: Place, role: str, error: ServerError, statement: Statement) -> ProbeError:
-    to = _identifier(role)
+    to = identifier(role)
     hidden = _HIDDEN.search(error.message)
     if hidden is not None:
         table = hidden["name"].strip('"')
@@ -275,7 +275,7 @@ def _no_permission(place: Place, role: str, error: ServerError, statement: State
     return ProbeError("no-permission", f"{role} may not read {kind} {name}", hint)
 
 
-def _identifier(name: str) -> str:
+def identifier(name: str) -> str:
     """Return a name as SQL has it, quoted where it has to be."""
     return name if re.fullmatch(r"[a-z_][a-z0-9_$]*", name) else '"' + name.replace('"', '""') + '"'
 
@@ -283,7 +283,7 @@ def _identifier(name: str) -> str:
 def _qualified(name: str, query: str) -> str:
     """Return the name of a table with its schema, which the server's message leaves out, if the query has it."""
     schema = re.search(rf'([\w$]+|"[^"]+")\s*\.\s*"?{re.escape(name)}"?(?![\w$])', query, re.IGNORECASE)
-    return f"{schema[1]}.{_identifier(name)}" if schema else _identifier(name)
+    return f"{schema[1]}.{identifier(name)}" if schema else identifier(name)
 
 
 def _at(error: ServerError, statement: Statement) -> str:

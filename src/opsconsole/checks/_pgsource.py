@@ -12,14 +12,20 @@ from opsconsole.checks._conninfo import (
     parameters_of,
     service_file,
 )
+from opsconsole.checks._pgdialects import DIALECTS, Dialect
 from opsconsole.checks._pgproblems import Place
 from opsconsole.checks._postgres import Connection
 from opsconsole.checks._threads import in_thread
 from opsconsole.config.trust import Doubt, doubt_of
 from opsconsole.contracts.probe import ProbeError, Source
 
-POSTGRESQL = "postgresql"
-"""The kind of sources that this is for."""
+_KINDS = "' or '".join(DIALECTS)
+"""The kinds of sources that this is for."""
+
+
+def dialect_of(source: Source) -> Dialect:
+    """Return how the server of a source is spoken to."""
+    return DIALECTS[source.kind]
 
 
 def place_of(name: str, source: Source) -> Place:
@@ -28,10 +34,8 @@ def place_of(name: str, source: Source) -> Place:
     A service file says to which server a check goes, so it is trusted like the configuration: only where nobody
     else can change it.
     """
-    if source.kind != POSTGRESQL:
-        raise ProbeError(
-            "bad-source", f"{name} is a source of the kind '{source.kind}'", f"SQL needs '{POSTGRESQL}'"
-        )
+    if source.kind not in DIALECTS:
+        raise ProbeError("bad-source", f"{name} is a source of the kind '{source.kind}'", f"SQL needs '{_KINDS}'")
     try:
         parameters = parameters_of(source.dsn)
     except DsnError as error:
@@ -67,7 +71,8 @@ async def connected(place: Place, source: Source, seconds: float) -> Connection:
     began = time.monotonic()
     try:
         async with asyncio.timeout(seconds):
-            return await Connection.open(await connection_parameters(source.dsn, source.connect_timeout))
+            parameters = await connection_parameters(source.dsn, source.connect_timeout)
+            return await Connection.open(parameters, dialect_of(source))
     except (TimeoutError, ConnectionTimeout):
         raise _pgproblems.connect_timeout(place, round(time.monotonic() - began, 1)) from None
     except UnresolvedError as error:

@@ -53,7 +53,8 @@ def _number(text: str, unit: Unit) -> Value:
 
 def _moment(text: str) -> Value:
     try:
-        return Moment(dt.datetime.fromisoformat(text).astimezone(dt.UTC))
+        found = dt.datetime.fromisoformat(text)
+        return Moment(found.astimezone(dt.UTC) if found.tzinfo is not None else found.replace(tzinfo=dt.UTC))
     except (ValueError, OverflowError):  # `infinity`, `4713-01-01 00:00:00+00 BC`
         return text
 

@@ -23,6 +23,7 @@ from opsconsole.checks._pganswers import (
     error_of,
     first_line,
 )
+from opsconsole.checks._pgdialects import POSTGRESQL, QUESTDB, Dialect
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -60,7 +61,8 @@ class Connection:
     connection, those behind it raise DisplacedError.
     """
 
-    def __init__(self, connection: "AsyncConnection[Any]") -> None:
+    def __init__(self, connection: "AsyncConnection[Any]", dialect: Dialect = POSTGRESQL) -> None:
+        self.dialect = dialect
         self._connection = connection
         self._pgconn = connection.pgconn
         self._exchanges: deque[Exchange] = deque()
@@ -71,16 +73,20 @@ class Connection:
         """The role it is logged in as."""
         self.superuser = self._reported("is_superuser") == "on"
         """Whether its role may do anything at all."""
+        self.reported_dialect = QUESTDB if self._reported("application_name") == QUESTDB.name else POSTGRESQL
+        """What the server says that it is."""
+        self.server_version: int = self._pgconn.server_version
+        """As libpq counts: 150004 is 15.4."""
         self._pgconn.enter_pipeline_mode()
         self._pgconn.notice_handler = self._noticed
 
     @classmethod
-    async def open(cls, parameters: Mapping[str, str]) -> "Connection":
+    async def open(cls, parameters: Mapping[str, str], dialect: Dialect = POSTGRESQL) -> "Connection":
         """Connect; raises `psycopg.OperationalError`, whose text is libpq's."""
         from psycopg import AsyncConnection
         from psycopg.conninfo import make_conninfo
 
-        return cls(await AsyncConnection.connect(make_conninfo(**parameters), autocommit=True))
+        return cls(await AsyncConnection.connect(make_conninfo(**parameters), autocommit=True), dialect)
 
     @property
     def usable(self) -> bool:
@@ -119,6 +125,7 @@ class Connection:
     async def query(self, text: str, values: Sequence[str], types: Sequence[int], bounds: Bounds) -> Answer:
         """Run one query in a READ ONLY transaction that is rolled back, all of it in one round trip.
 
+        Where the dialect has no such transactions, it is sent alone.
         Raises ServerError, LateError, LostError, DisplacedError. Cancelling it ends the query in the server too.
         """
         if not self.usable:
@@ -141,13 +148,15 @@ class Connection:
 
         pgconn = self._pgconn
         try:
-            pgconn.send_query_params(_READ_ONLY, None)
-            pgconn.send_query_params(_SETTINGS, [str(bounds.server_milliseconds).encode()])
+            if self.dialect.transactional:
+                pgconn.send_query_params(_READ_ONLY, None)
+                pgconn.send_query_params(_SETTINGS, [str(bounds.server_milliseconds).encode()])
             pgconn.send_query_params(text, values, types)
-            pgconn.send_query_params(_CLOCK, None)
-            pgconn.pipeline_sync()
-            # behind the synchronisation point, so that an error before it does not skip this one
-            pgconn.send_query_params(_ROLLBACK, None)
+            if self.dialect.transactional:
+                pgconn.send_query_params(_CLOCK, None)
+                pgconn.pipeline_sync()
+                # behind the synchronisation point, so that an error before it does not skip this one
+                pgconn.send_query_params(_ROLLBACK, None)
             pgconn.pipeline_sync()
             if pgconn.flush():
                 asyncio.get_running_loop().add_writer(pgconn.socket, self._send_rest, pgconn.socket)
@@ -192,15 +201,14 @@ class Connection:
 
     async def _receive(self, exchange: Exchange) -> None:
         """Take the results of what `_send` sent, in its order."""
+        if not self.dialect.transactional:
+            await self._take(exchange)
+            exchange.timed(None, None)
+            await self._result()  # the synchronisation point
+            return
         await self._skim(exchange)
         began = await self._skim(exchange)
-        if exchange.error is None:
-            self._pgconn.set_single_row_mode()
-        while (result := await self._result()) is not None:
-            exchange.take(result)
-            if exchange.truncated and not exchange.stopped:
-                exchange.stopped = True
-                await self._stop_statement(exchange)
+        await self._take(exchange)
         ended = await self._skim(exchange)
         exchange.timed(began, ended)
         await self._result()  # the synchronisation point
@@ -209,6 +217,16 @@ class Connection:
             if error is not None:
                 raise error  # not even rolled back: nothing may be sent into that transaction
         await self._result()
+
+    async def _take(self, exchange: Exchange) -> None:
+        """Take the rows of the query itself, and have it stopped when that is enough."""
+        if exchange.error is None:
+            self._pgconn.set_single_row_mode()
+        while (result := await self._result()) is not None:
+            exchange.take(result)
+            if exchange.truncated and not exchange.stopped:
+                exchange.stopped = True
+                await self._stop_statement(exchange)
 
     async def _skim(self, exchange: Exchange) -> bytes | None:
         """Take the results of a statement of ours; return the last cell of its row, if it has one."""

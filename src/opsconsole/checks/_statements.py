@@ -119,6 +119,11 @@ PARAMETERS = {
     "before_first": Parameter(
         *_DATE, lambda context: _before(context).start.isoformat(), "the first date of the stretch before"
     ),
+    "cutoff": Parameter(
+        *_INSTANT,
+        lambda context: _instant(context.cutoff),
+        "the one moment of the pass that all its items leave out what is younger of",
+    ),
     "now": Parameter(*_INSTANT, lambda context: _instant(context.now), "when the pass over the run was measured"),
     "timezone": Parameter(*_TEXT, lambda context: context.times.timezone, "the checklist's time zone"),
     "target": Parameter(
@@ -165,16 +170,25 @@ class Statement(msgspec.Struct, frozen=True):
         """Return the type of each of `names`."""
         return [PARAMETERS[name].oid for name in self.names]
 
-    def literal(self, values: Sequence[str]) -> str:
-        """Return the query with its values written out, to be run by hand."""
+    def literal(self, values: Sequence[str], *, typed: bool = True) -> str:
+        """Return the query with its values written out, to be run by hand; `typed` as PostgreSQL has it."""
         literals = {
-            str(number): "'" + value.replace("'", "''") + f"'::{PARAMETERS[name].type}"
+            str(number): "'" + value.replace("'", "''") + (f"'::{PARAMETERS[name].type}" if typed else "'")
             for number, (name, value) in enumerate(zip(self.names, values, strict=True), start=1)
         }
         pieces = (
             literals[token.text[1:]] if token.kind == "positional" else token.text for token in _tokens(self.text)
         )
         return "".join(pieces).strip()
+
+
+def without_literals(text: str) -> str:
+    """Return SQL with every text in it as `'…'`, one that was cut off included, and no comments."""
+    shown = {"string": "'…'", "dollars": "'…'", "unended": "'…'"}
+    tokens = _tokens(text)
+    return "".join(
+        " " if token.text.startswith(("--", "/*")) else shown.get(token.kind, token.text) for token in tokens
+    )
 
 
 class _Token(msgspec.Struct, frozen=True):

@@ -8,13 +8,14 @@ import asyncio
 import contextlib
 import datetime as dt
 import difflib
+import os
 import re
 import signal
 import time
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from opsconsole.checks import _process
 from opsconsole.checks._process import CannotStartError, Finished, TimedOutError
@@ -24,6 +25,8 @@ from opsconsole.model.values import Moment, Number, Unit, Value, number, seconds
 
 T = TypeVar("T")
 
+Manager = Literal["system", "user"]
+
 BOOTED = Path("/run/systemd/system")
 """Exists where systemd is the init system: sd_booted(3)."""
 
@@ -32,6 +35,10 @@ UNIT_DIRECTORIES = tuple(
     for each in ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 )
 """Where the files of the system's units lie: systemd.unit(5)."""
+_USER_DIRECTORIES = (
+    *(Path(each) for each in ("/etc/systemd/user", "/run/systemd/user", "/usr/lib/systemd/user")),
+    Path("~/.config/systemd/user"),
+)
 
 UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\@-]{1,255}\Z")
 """The characters of a unit's name: systemd.unit(5)."""
@@ -51,8 +58,10 @@ UNIT_TYPES = (
 )
 
 _UNSET = frozenset({"", "[not set]", "n/a", "infinity", "18446744073709551615"})
-_TIMESTAMP = re.compile(r"[A-Z][a-z]{2} (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?) UTC")
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)(y|month|w|d|h|min|s|ms|us)(?: |\Z)")
+_WHOLE = re.compile(r"[0-9]{1,20}\Z")
+"""At most the largest number of 64 bits."""
+_TIMESTAMP = re.compile(r"[A-Z][a-z]{2} (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?) UTC", re.ASCII)
+_SPAN = re.compile(r"(\d{1,20}(?:\.\d{1,9})?)(y|month|w|d|h|min|s|ms|us)(?: |\Z)", re.ASCII)
 _SPAN_SECONDS = {
     "y": Decimal(31_557_600),
     "month": Decimal(2_629_800),
@@ -92,15 +101,20 @@ def bad_answer(cause: str) -> ProbeError:
 
 
 class Programs:
-    """Runs the programs of one measurement within its time; every failure is a `ProbeError`."""
+    """Runs the programs of one measurement within its time; every failure is a `ProbeError`.
 
-    def __init__(self, context: Context) -> None:
+    Those of `manager` "user" ask the manager of the user that the console runs as, not the system's.
+    """
+
+    def __init__(self, context: Context, manager: Manager = "system") -> None:
+        self.manager: Manager = manager
         self._end = time.monotonic() + context.allowance
 
     async def run(self, *argv: str, limit_bytes: int = _process.DEFAULT_LIMIT_BYTES) -> Finished:
         """Run a program to its end; its exit status is the caller's to judge."""
+        env = _of_user() if self.manager == "user" else None
         try:
-            return await _process.run(argv, timeout=self._end - time.monotonic(), limit_bytes=limit_bytes)
+            return await _process.run(argv, timeout=self._end - time.monotonic(), env=env, limit_bytes=limit_bytes)
         except CannotStartError as error:
             raise ProbeError(
                 "missing-program" if error.cause == "not-found" else "failed",
@@ -116,13 +130,28 @@ class Programs:
 
     async def systemctl(self, *arguments: str) -> str:
         """Return what systemctl prints; raise ProbeError where it cannot ask systemd."""
-        finished = await self.run("systemctl", "--no-pager", "--no-ask-password", *arguments)
+        whose = ("--user",) if self.manager == "user" else ()
+        finished = await self.run("systemctl", *whose, "--no-pager", "--no-ask-password", *arguments)
         errors = finished.stderr.decode("utf-8", "replace").strip()
         if finished.returncode:
-            raise _refused(errors)
+            raise _no_manager(errors) if whose and "connect to bus" in errors.lower() else _refused(errors)
         if finished.truncated:
             raise bad_answer("systemctl answered more than is plausible")
         return finished.stdout.decode("utf-8", "replace")
+
+
+def _of_user() -> dict[str, str]:
+    """Return what systemctl needs to find the manager of a user, which nobody has set under cron."""
+    return {"XDG_RUNTIME_DIR": os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"}
+
+
+def _no_manager(errors: str) -> ProbeError:
+    return ProbeError(
+        "source-down",
+        "systemd runs no manager for this user, so there are no units of theirs to look at",
+        "let one run without a login: `loginctl enable-linger`",
+        (Evidence("systemctl", errors),),
+    )
 
 
 _REFUSALS = ("access denied", "permission denied", "authentication", "endpoint is not connected", "not permitted")
@@ -191,8 +220,27 @@ async def properties(programs: Programs, unit: str, names: Iterable[str]) -> dic
     if not shown.get("LoadState"):
         raise bad_answer(f"systemctl said nothing about {unit}")
     if shown["LoadState"] == "not-found":
-        raise ProbeError("not-found", f"there is no unit {unit} on this host", _hint(unit))
+        raise absent(unit, programs.manager)
     return shown
+
+
+async def properties_of_all(programs: Programs, units: Sequence[str], names: Iterable[str]) -> list[dict[str, str]]:
+    """Return the same for several units in their order, with one question."""
+    wanted = dict.fromkeys(["Id", "LoadState", *names])
+    said = await programs.systemctl("show", f"--property={','.join(wanted)}", "--", *units)
+    shown = [parsed_properties(block) for block in said.split("\n\n") if block.strip()]
+    if len(shown) != len(units) or not all(each.get("LoadState") for each in shown):
+        raise bad_answer(f"systemctl was asked for {len(units)} units and answered for {len(shown)}")
+    for unit, each in zip(units, shown, strict=True):
+        if each["LoadState"] == "not-found":
+            raise absent(unit, programs.manager)
+    return shown
+
+
+def absent(unit: str, manager: Manager) -> ProbeError:
+    """Return what is said of a unit that does not exist."""
+    whose = " of this user" if manager == "user" else " on this host"
+    return ProbeError("not-found", f"there is no unit {unit}{whose}", _hint(unit, manager))
 
 
 def parsed_properties(text: str) -> dict[str, str]:
@@ -201,23 +249,24 @@ def parsed_properties(text: str) -> dict[str, str]:
     return {name: value for name, equals, value in pairs if equals}
 
 
-def _hint(missing: str) -> str:
+def _hint(missing: str, manager: Manager) -> str:
     """Return what may have been meant: up to three units of the same type with nearly the same name."""
     stem, _, kind = missing.rpartition(".")
-    near = difflib.get_close_matches(stem, sorted(_installed(kind)), n=3, cutoff=0.75)
+    near = difflib.get_close_matches(stem, sorted(_installed(kind, manager)), n=3, cutoff=0.75)
     meant = f"did you mean {' or '.join(f'{each}.{kind}' for each in near)}? " if near else ""
-    return f"{meant}`systemctl list-unit-files --type={kind}` lists what is installed"
+    user = "--user " if manager == "user" else ""
+    return f"{meant}`systemctl {user}list-unit-files --type={kind}` lists what is installed"
 
 
-def _installed(kind: str) -> set[str]:
+def _installed(kind: str, manager: Manager) -> set[str]:
     """Return the names, without the type, of the unit files of one type, templates left out.
 
     Directories are read because `systemctl list-unit-files` takes half a second to work out what is enabled.
     """
     found: set[str] = set()
-    for directory in UNIT_DIRECTORIES:
-        with contextlib.suppress(OSError):
-            found |= {each.name.removesuffix(f".{kind}") for each in directory.glob(f"*.{kind}")}
+    for directory in _USER_DIRECTORIES if manager == "user" else UNIT_DIRECTORIES:
+        with contextlib.suppress(OSError, RuntimeError):  # there may be no home directory
+            found |= {each.name.removesuffix(f".{kind}") for each in directory.expanduser().glob(f"*.{kind}")}
     return {name for name in found if not name.endswith("@")}
 
 
@@ -282,7 +331,7 @@ def text(value: str | None) -> str | None:
 
 def whole(value: str | None, unit: Unit = Unit.COUNT) -> Number | None:
     """Return a property that holds a whole number, None for `[not set]` and the largest number, which mean none."""
-    return number(int(value), unit) if value is not None and value not in _UNSET and value.isdigit() else None
+    return number(int(value), unit) if value is not None and value not in _UNSET and _WHOLE.match(value) else None
 
 
 def moment(value: str) -> Moment | None:
@@ -295,12 +344,15 @@ def moment(value: str) -> Moment | None:
     match = _TIMESTAMP.fullmatch(value)
     if match is None:
         raise bad_answer(f"systemctl printed a time that cannot be read: {value}")
-    return Moment(dt.datetime.fromisoformat(match[1]).replace(tzinfo=dt.UTC))
+    try:
+        return Moment(dt.datetime.fromisoformat(match[1]).replace(tzinfo=dt.UTC))
+    except ValueError:
+        raise bad_answer(f"systemctl printed a time that there is not: {value}") from None
 
 
 def monotonic(value: str) -> Decimal | None:
     """Return seconds since boot from a property in microseconds, None for 0 and for what is not set."""
-    return Decimal(value) / 1_000_000 if value.isdigit() and value not in _UNSET and int(value) else None
+    return Decimal(value) / 1_000_000 if _WHOLE.match(value) and value not in _UNSET and int(value) else None
 
 
 def span(value: str) -> Decimal | None:

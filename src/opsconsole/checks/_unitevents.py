@@ -4,20 +4,23 @@ The messages are known by their ids, not by their words, which differ between ve
 and later, explained by `journalctl --catalog`. Only those of PID 1 count; a unit could write the same ids itself.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from opsconsole.contracts.probe import Subjects
 from opsconsole.model.values import Number, Unit, number
 
-SUCCEEDED, FAILED, CRASHED, RESTARTED, OUT_OF_MEMORY = (
+STARTED, STOPPED, SUCCEEDED, FAILED, CRASHED, RESTARTED, OUT_OF_MEMORY = (
+    "started",
+    "stopped",
     "succeeded",
     "failed",
     "crashed",
     "restarted",
     "out_of_memory",
 )
-EVENTS = (SUCCEEDED, FAILED, CRASHED, RESTARTED, OUT_OF_MEMORY)
+EVENTS = (STARTED, STOPPED, SUCCEEDED, FAILED, CRASHED, RESTARTED, OUT_OF_MEMORY)
 SUBJECTS: Subjects = {"event": None, **dict.fromkeys(EVENTS, Unit.COUNT)}
 """Beside the name of each message's `event`, how many there were of each."""
 
@@ -39,7 +42,20 @@ def _not_started(fields: Mapping[str, str]) -> str:
     return FAILED if start and fields.get("JOB_RESULT") != "failed" else ""
 
 
+_LEFT_OUT = re.compile(r"\b(?:was skipped because|being skipped)\b")
+
+
+def _started(fields: Mapping[str, str]) -> str:
+    """Tell of a unit that was started, not of one that a condition kept from it.
+
+    systemd has the same id and result for both, so here the words have to tell (job_emit_done_message in job.c).
+    """
+    return "" if _LEFT_OUT.search(fields.get("MESSAGE", "")) else STARTED
+
+
 _MESSAGES: dict[str, Callable[[Mapping[str, str]], str]] = {
+    "39f53479d3a045ac8e11786248231fbf": _started,  # UNIT_STARTED
+    "9d1aaa27d60140bd96365438aad20286": lambda _fields: STOPPED,  # UNIT_STOPPED
     "7ad2d189f7e94e70a38c781354912448": lambda _fields: SUCCEEDED,  # UNIT_SUCCESS
     "d9b373ed55a64feb8242e02dbe79a49c": _ended,  # UNIT_FAILURE_RESULT
     "be02cf6855d2428ba40df7e9d022f03d": _not_started,  # UNIT_FAILED
@@ -51,7 +67,7 @@ _MESSAGES: dict[str, Callable[[Mapping[str, str]], str]] = {
 SELECTION = ("_PID=1", *(f"MESSAGE_ID={each}" for each in _MESSAGES))
 """The matches of journalctl that leave these messages."""
 
-FIELDS = ("MESSAGE_ID", "UNIT_RESULT", "JOB_TYPE", "JOB_RESULT")
+FIELDS = ("MESSAGE", "MESSAGE_ID", "UNIT_RESULT", "JOB_TYPE", "JOB_RESULT")
 """What `event_of` reads."""
 
 

@@ -4,58 +4,38 @@ import os
 import re
 import shlex
 import signal
-from collections.abc import Sequence
 from decimal import Decimal
-from itertools import pairwise
 
 import msgspec
 
-from opsconsole.checks import _process
+from opsconsole.checks import _nagios, _process
+from opsconsole.checks._commandoptions import (
+    TAKEN,
+    CommandOptions,
+    asked_json,
+    plugin_names,
+    problems,
+    subjects,
+)
+from opsconsole.checks._jsonpath import JsonError, parsed
+from opsconsole.checks._jsonreading import Found, Questions, found_in, unread
+from opsconsole.checks._patterns import first_group, values_in
 from opsconsole.checks._process import CannotStartError, Finished, TimedOutError
-from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKind, Subjects
+from opsconsole.checks._threads import in_thread
+from opsconsole.contracts.probe import Context, ProbeError, ProbeKind
 from opsconsole.model.readings import Evidence, Reading
 from opsconsole.model.redaction import redacted
-from opsconsole.model.values import Number, Unit, Value, decimal_of, seconds
+from opsconsole.model.values import Number, Value, decimal_of, seconds
 
 LIMIT_BYTES = 1 << 20
 """How much of its output is read for counting and searching (1 MiB)."""
 MAX_TEXT = 60_000
 """Characters of an output that are kept; a longer one is not judged as a text."""
 
-_SUBJECTS: Subjects = {
-    "exit_code": Unit.COUNT,
-    "stdout": None,
-    "lines": Unit.COUNT,
-    "duration": Unit.SECONDS,
-}
-_SECRET_NAME = re.compile(r"passw(?:or)?d|passwd|pwd|secret|token|api_?key|private_?key|credential", re.IGNORECASE)
-_PLACEHOLDER = re.compile(r"\{[a-z_]*\}")
-_SECRET_OPTION = re.compile(r"--?[\w-]*(?:passw(?:or)?d|passphrase|secret|token|api-?key)\Z", re.IGNORECASE)
+_SHORT = 2 * MAX_TEXT
+"""Bytes that are searched for secrets in no time."""
 _LARGEST_EXPONENT = 300
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-
-
-class CommandOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Options of the probe `command`."""
-
-    argv: tuple[str, ...] | str
-    """The program and its arguments, as a list: `["df", "-h", "/srv"]`. There is no shell, so `|`, `$HOME` and `*`
-    are plain characters."""
-    value: str = ""
-    """A pattern between slashes whose first group is the number `value`: `"/queued: ([0-9]+)/"`. It is looked for
-    in the standard output, and the first place where it is found counts."""
-    unit: Unit = Unit.COUNT
-    """The unit of `value`: `count`, `%`, `B` or `s`."""
-    exit_codes: tuple[int, ...] = (0,)
-    """Exit codes after which its output means what the item takes it for. After another one only `exit_code` and
-    `duration` are known."""
-    env: dict[str, str] = {}
-    """Variables for it, beside the search path, HOME, USER and a plain C.UTF-8 and UTC setting. Nothing secret."""
-    pass_env: tuple[str, ...] = ()
-    """Names of variables that it gets from the console's own environment. Their values are masked in what it
-    says."""
-    cwd: str = "/"
-    """The directory that it runs in."""
+_MOST_NOTES = 20
 
 
 class CommandProbe:
@@ -86,20 +66,18 @@ class CommandProbe:
                 "see the kernel's messages (`dmesg`): out of memory? Or see who sent it",
                 evidence,
             )
-        return Reading(
-            measures=_measures(options, finished, secrets),
-            evidence=(*_note(options, finished), *evidence),
-            command=_line(options, argv),
-        )
+        said = await _said(finished, secrets)
+        reading = _plugin(options, said, evidence) if options.nagios else _reading(options, said, context, evidence)
+        return msgspec.structs.replace(reading, command=_line(options, argv))
 
     async def aclose(self) -> None:
         """Nothing to end: every program ended with its measurement."""
 
 
 def _argv(options: CommandOptions) -> tuple[str, ...]:
-    problems = _problems(options)
-    if problems or isinstance(options.argv, str):
-        raise ProbeError("bad-options", "; ".join(f"{key}: {message}" for key, message in problems))
+    wrong = problems(options)
+    if wrong or isinstance(options.argv, str):
+        raise ProbeError("bad-options", "; ".join(f"{key}: {message}" for key, message in wrong))
     return options.argv
 
 
@@ -116,61 +94,164 @@ def _passed(options: CommandOptions) -> tuple[dict[str, str], tuple[str, ...]]:
     return passed, tuple(value for value in passed.values() if value)
 
 
-def _measures(options: CommandOptions, finished: Finished, secrets: tuple[str, ...]) -> dict[str, Value]:
-    """Return what is known; None for what cannot be said, which is never a pass."""
-    measures: dict[str, Value] = {
-        "exit_code": Number(Decimal(finished.returncode)),
-        "duration": seconds(finished.elapsed),
-        "stdout": None,
-        "lines": None,
-    }
+class Said(msgspec.Struct, frozen=True):
+    """How a program ended, with its standard output as a text without secrets."""
+
+    finished: Finished
+    text: str
+    cut: bool
+    """Whether it said more than that; its last line was left out then, because it may not be whole."""
+
+    @property
+    def exit_code(self) -> int:
+        """Its exit code."""
+        return self.finished.returncode
+
+    def measures(self, *, judged: bool) -> dict[str, Value]:
+        """Return what is known of every program; None for what cannot be said, which is never a pass."""
+        found: dict[str, Value] = {
+            "exit_code": Number(Decimal(self.exit_code)),
+            "duration": seconds(self.finished.elapsed),
+            "stdout": None,
+            "lines": None,
+        }
+        if judged and not self.cut:
+            found["lines"] = Number(Decimal(len(self.text.splitlines())))
+            if len(self.text) <= MAX_TEXT:
+                found["stdout"] = self.text.removesuffix("\n")
+        return found
+
+
+def _reading(options: CommandOptions, said: Said, context: Context, evidence: tuple[Evidence, ...]) -> Reading:
+    """Return what an ordinary program came to; of its output nothing after an exit code that is not wanted."""
+    asked, judged = asked_json(options), said.exit_code in options.exit_codes
+    measures = said.measures(judged=judged)
+    if not judged:
+        nothing = {**({"value": None} if options.value else {}), **dict.fromkeys(options.patterns)}
+        measures |= {**nothing, **(unread(asked) if asked is not None else {})}
+        return Reading(measures=measures, evidence=(*_notes(options, said), *evidence))
     if options.value:
-        measures["value"] = None
-    if finished.returncode not in options.exit_codes:
-        return measures
-    text = _text(finished.stdout, secrets)
-    if not finished.truncated:
-        measures["lines"] = Number(Decimal(len(text.splitlines())))
-        if len(text) <= MAX_TEXT:
-            measures["stdout"] = text.removesuffix("\n")
-    if options.value:
-        measures["value"] = _value(options, text)
-    return measures
+        measures["value"] = _value(options, said.text)
+    values, missed = values_in(
+        said.text, options.patterns, options.units, options.ages, now=context.now, timezone=options.timezone
+    )
+    found = _json(options, said, asked, context, evidence) if asked is not None else Found()
+    return Reading(
+        measures={**measures, **values, **found.measures},
+        columns=found.columns,
+        rows=found.rows,
+        label=found.label,
+        truncated=found.truncated,
+        evidence=(*_notes(options, said, *missed), *found.evidence(), *evidence),
+    )
+
+
+def _json(
+    options: CommandOptions, said: Said, asked: Questions, context: Context, evidence: tuple[Evidence, ...]
+) -> Found:
+    program = options.argv[0]
+    if said.cut:
+        raise ProbeError(
+            "too-large", f"{program} says more than {LIMIT_BYTES:,} bytes of JSON", "let it say less", evidence
+        )
+    try:
+        return found_in(parsed(said.text), asked, context.now)
+    except JsonError as error:
+        raise ProbeError(
+            "bad-answer", f"what {program} says is not the JSON that was meant: {error}", "see its output", evidence
+        ) from error
+
+
+def _plugin(options: CommandOptions, said: Said, evidence: tuple[Evidence, ...]) -> Reading:
+    """Return what a plugin of Nagios came to; its exit code alone says how it is.
+
+    UNKNOWN is no reading whatever the item looks at: the plugin could not see what its numbers speak of.
+    """
+    told = _nagios.parsed("" if said.cut else said.text)
+    if said.exit_code >= len(_nagios.STATES):
+        meant = (
+            "UNKNOWN" if said.exit_code == len(_nagios.STATES) else f"exit code {said.exit_code}, which is UNKNOWN"
+        )
+        words = f": {told.text[:300]}" if told.text else ""
+        raise ProbeError(
+            "failed",
+            f"{options.argv[0]} says {meant}{words}",
+            "run it by hand as the console's user: are its arguments right, and may it see what it checks?",
+            evidence,
+        )
+    measures = said.measures(judged=True)
+    measures["state"] = _nagios.STATES[said.exit_code]
+    measures["text"] = None if said.cut else told.text
+    values, twice = _nagios.measures(told, TAKEN)
+    if options.labels:
+        wanted = plugin_names(options)
+        values = {**dict.fromkeys(wanted), **{name: value for name, value in values.items() if name in wanted}}
+    notes = [f"cannot be read: {each}" for each in told.unread]
+    notes += [f"there twice, so neither is judged: {each}" for each in twice]
+    return Reading(
+        measures={**values, **measures},
+        columns=_nagios.COLUMNS if told.perf else (),
+        rows=tuple(each.row() for each in told.perf),
+        label="label" if told.perf else "",
+        truncated=told.more,
+        evidence=(*_notes(options, said, *notes), *evidence),
+    )
 
 
 def _value(options: CommandOptions, text: str) -> Value:
-    match = re.search(options.value[1:-1], text, re.MULTILINE)
-    if match is None:
+    if re.search(options.value[1:-1], text, re.MULTILINE) is None:
         raise ProbeError(
             "bad-answer",
             f"{options.value} is not found in what {options.argv[0]} says",
             "see its output below, and adapt the pattern",
             (Evidence("standard output", *_shortened(text)),),
         )
-    found = decimal_of(match[1] or "")
+    group = first_group(options.value, text)
+    found = decimal_of(group or "")
     if found is None or abs(found.adjusted()) > _LARGEST_EXPONENT:
         raise ProbeError(
             "bad-answer",
-            f"{options.value} finds '{match[1]}' in what {options.argv[0]} says, which is no number",
+            f"{options.value} finds '{group}' in what {options.argv[0]} says, which is no number",
             "let the group hold digits only",
             (Evidence("standard output", *_shortened(text)),),
         )
     return Number(found, options.unit)
 
 
-def _note(options: CommandOptions, finished: Finished) -> tuple[Evidence, ...]:
+def _notes(options: CommandOptions, said: Said, *more: str) -> tuple[Evidence, ...]:
+    """Return what of the output is not judged, and why."""
     notes = []
-    if finished.returncode not in options.exit_codes:
+    if not options.nagios and said.exit_code not in options.exit_codes:
         codes = ", ".join(map(str, options.exit_codes))
-        notes.append(f"It ended with exit code {finished.returncode}: its output is only judged after {codes}.")
-    if finished.truncated or len(finished.stdout) > MAX_TEXT:
+        notes.append(f"It ended with exit code {said.exit_code}: its output is only judged after {codes}.")
+    if said.cut or len(said.text) > MAX_TEXT:
         notes.append("It said too much to be kept: its output is not judged as a text.")
+    notes += more[:_MOST_NOTES]
+    if len(more) > _MOST_NOTES:
+        notes.append(f"... and {len(more) - _MOST_NOTES:,} more")
     return (Evidence("exit", "\n".join(notes)),) if notes else ()
 
 
 def _outputs(stdout: bytes, stderr: bytes, secrets: tuple[str, ...]) -> tuple[Evidence, ...]:
     streams = (("standard output", stdout), ("standard error", stderr))
-    return tuple(Evidence(title, *_shortened(_text(said, secrets))) for title, said in streams if said)
+    return tuple(
+        Evidence(title, text, truncated or len(said) > _SHORT)
+        for title, said in streams
+        if said
+        for text, truncated in [_shortened(_text(said[:_SHORT], secrets))]
+    )
+
+
+async def _said(finished: Finished, secrets: tuple[str, ...]) -> Said:
+    """Return the whole lines that a program said; half a second of work for a flood, hence in a thread."""
+    whole = finished.stdout.decode("utf-8", "backslashreplace")
+    cut = finished.truncated or len(whole) > LIMIT_BYTES  # bytes that are no text take four characters each
+    if cut:
+        whole = whole[: whole.rfind("\n", 0, LIMIT_BYTES) + 1]  # the half of a number is another number
+    if len(whole) <= _SHORT:
+        return Said(finished, redacted(whole, secrets), cut)
+    text = await in_thread(f"mask {id(finished)}", lambda: redacted(whole, secrets))
+    return Said(finished, text, cut)
 
 
 def _text(said: bytes, secrets: tuple[str, ...]) -> str:
@@ -207,85 +288,11 @@ def _line(options: CommandOptions, argv: tuple[str, ...]) -> str:
     return line if options.cwd == "/" else f"cd {shlex.quote(options.cwd)} && {line}"
 
 
-# --- the kind ----------------------------------------------------------------------------------------
-
-
-def _problems(options: CommandOptions) -> list[tuple[str, str]]:
-    found = [("argv", message) for message in _argv_problems(options.argv)]
-    found += [("value", message) for message in _pattern_problems(options.value)]
-    if options.unit is not Unit.COUNT and not options.value:
-        found.append(("unit", "it is the unit of `value`; give that a pattern too"))
-    for name in options.env:
-        if not _VARIABLE.match(name):
-            found.append(("env", f"'{name}' is no name of a variable"))
-        elif _SECRET_NAME.search(name):
-            found.append(
-                ("env", f"'{name}' looks like a secret; name it in `pass_env`, which takes it from the environment")
-            )
-    found += [
-        ("pass_env", f"'{name}' is no name of a variable") for name in options.pass_env if not _VARIABLE.match(name)
-    ]
-    if not options.cwd.startswith("/"):
-        found.append(("cwd", f"'{options.cwd}' is no absolute path"))
-    if any("\0" in text for text in (*options.env.values(), options.cwd)):
-        found.append(("env", "a NUL character cannot be passed to a program"))
-    return found
-
-
-def _argv_problems(argv: tuple[str, ...] | str) -> list[str]:
-    if isinstance(argv, str):
-        try:
-            words = shlex.split(argv)
-        except ValueError:
-            words = argv.split()
-        listed = ", ".join(f'"{word}"' for word in words)
-        return [f"no shell takes the line apart; write a list: [{listed}]"]
-    if not argv or not argv[0]:
-        return ["name the program and its arguments, like ['df', '-h']"]
-    found = []
-    if "/" in argv[0] and not argv[0].startswith("/"):
-        found.append(f"'{argv[0]}' is a relative path; write the whole path, or the name alone")
-    if any("\0" in word for word in argv):
-        found.append("a NUL character cannot be passed to a program")
-    if _holds_secret(argv[1:]):
-        found.append(
-            "an argument looks like a secret, which everybody on the host can read; use `pass_env`, or a file"
-        )
-    return found
-
-
-def _holds_secret(words: Sequence[str]) -> bool:
-    """Tell whether a word holds a secret, or is one because of the option before it."""
-    plain = [_PLACEHOLDER.sub("", word) for word in words]
-    after = (word for option, word in pairwise(plain) if _SECRET_OPTION.match(option))
-    return any(redacted(word) != word for word in plain) or any(word and word[0] not in "-/" for word in after)
-
-
-def _pattern_problems(pattern: str) -> list[str]:
-    if not pattern:
-        return []
-    if not re.fullmatch(r"/.+/", pattern, re.DOTALL):
-        return [f"'{pattern}' is no pattern; write it between slashes, with a group: '/used: ([0-9]+)/'"]
-    try:
-        groups = re.compile(pattern[1:-1]).groups
-    except re.error as error:
-        return [f"{pattern} is no regular expression: {error}"]
-    return [] if groups else [f"{pattern} has no group; put parentheses around the number, like '/used: ([0-9]+)/'"]
-
-
-def _subjects(options: CommandOptions) -> Subjects:
-    return {**_SUBJECTS, "value": options.unit} if options.value else _SUBJECTS
-
-
-def _open(_environment: Environment) -> CommandProbe:
-    return CommandProbe()
-
-
 KIND = ProbeKind(
     name="command",
-    summary="Runs a program without a shell, and measures its exit code, its output, and a number in it.",
+    summary="Runs a program without a shell: its exit code, its output, values in it, what a Nagios plugin says.",
     options=CommandOptions,
-    subjects=_subjects,
-    open=_open,
-    validate=_problems,
+    subjects=subjects,
+    open=lambda _environment: CommandProbe(),
+    validate=problems,
 )

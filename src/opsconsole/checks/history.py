@@ -6,18 +6,23 @@ import threading
 from collections.abc import Sequence
 from decimal import Decimal
 from difflib import get_close_matches
+from enum import StrEnum
 from functools import partial
 
 import msgspec
 
-from opsconsole.checks import _pasttext
+from opsconsole.checks import _pasttables, _pasttext
 from opsconsole.checks._lookback import ELAPSED, WINDOW, Asked, Looked, look_back
 from opsconsole.checks._pastmeasures import (
+    OF_BEFORE,
     OF_LIMITS,
     OF_OUTCOMES,
     OF_VALUES,
+    OF_VALUES_BEFORE,
     SHARES,
     Judged,
+    before_measures,
+    growth_measures,
     outcome_measures,
     value_measures,
 )
@@ -44,6 +49,14 @@ MOST_RUNS = 10_000
 _LEAST_CONFIDENCE, _MOST_CONFIDENCE = Decimal(50), Decimal("99.9")
 _MOST_DAYS = 36525
 _NAME = re.compile(r"[^\x00-\x1f]{1,200}\Z")
+
+
+class By(StrEnum):
+    """What a row of the table is."""
+
+    RUN = "run"
+    TARGET = "target"
+    CAUSE = "cause"
 
 
 class HistoryOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -77,6 +90,12 @@ class HistoryOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """Whether the limit is `upper` (disk space in use) or `lower` (disk space left)."""
     ahead: Duration = Duration.parse("30 d")
     """How far ahead the trend is drawn out for `projected`."""
+    by: By = By.RUN
+    """What a row of the table is: a `run`; a `target` of the item with its availability and the levels of the
+    subject; or a `cause` with how often it made a run fail, numbers in it aside."""
+    before: bool = False
+    """Look at the stretch before too, of the same length: gives `growth` of the subject's mean, and which causes
+    are new."""
     confidence: Decimal = CONFIDENCE
     """Percent, with which the slope lies between `slope_per_day_low` and `slope_per_day_high`."""
 
@@ -100,9 +119,10 @@ class HistoryProbe:
             target=options.for_target,
             over=options.over,
             signed=options.signed,
+            before=options.before,
         )
         looked = await _looked(self._history, asked, context)
-        if len(looked.readings if asked.subject else looked.judged) < options.least:
+        if _found(asked, looked, options) < options.least:
             raise _too_little(asked, looked, options)
         return await asyncio.to_thread(_reading, asked, looked, options, context)
 
@@ -128,19 +148,44 @@ async def _looked(history: History, asked: Asked, context: Context) -> Looked:
         given_up.set()
 
 
+def _found(asked: Asked, looked: Looked, options: HistoryOptions) -> int:
+    """Return how many readings or runs there are to say something by; of two stretches in that with fewer."""
+    if not asked.subject or options.by is not By.RUN:
+        return len(looked.judged)
+    return min(len(looked.readings), len(looked.readings_before) if asked.before else len(looked.readings))
+
+
 def _reading(asked: Asked, looked: Looked, options: HistoryOptions, context: Context) -> Reading:
-    judged = _judged(looked, options, context) if asked.subject else None
+    judged = _judged(looked, options, context) if asked.subject and options.by is By.RUN else None
     measures = outcome_measures(looked, context.now)
     if judged is not None:
         measures |= judged.values
-    columns, rows = _pasttext.rows_of(asked, looked, ROWS)
+    if asked.before:
+        measures |= before_measures(looked) | (growth_measures(looked) if judged is not None else {})
     text = _pasttext.summary(asked, looked, judged, limit=_limit(options), ahead=options.ahead)
+    truncated = False
+    match options.by:
+        case By.TARGET:
+            columns, rows = _pasttables.by_target(asked, looked, context)
+            if not rows:
+                raise ProbeError(
+                    "bad-options", f"{asked.item} was measured for no targets, so there is none to tell of"
+                )
+        case By.CAUSE:
+            causes = _pasttables.causes_of(looked)
+            measures |= _pasttables.cause_measures(causes, compared=asked.before)
+            columns, rows = _pasttables.by_cause(causes, compared=asked.before)
+            rows, truncated = rows[: _pasttables.MOST_CAUSES], len(rows) > _pasttables.MOST_CAUSES
+        case By.RUN:
+            columns, latest = _pasttext.rows_of(asked, looked, ROWS)
+            rows = list(latest)
+            truncated = len(looked.runs) > ROWS
     return Reading(
         measures=measures,
         columns=columns,
-        rows=rows,
-        label="run",
-        truncated=len(looked.runs) > ROWS,
+        rows=tuple(rows),
+        label=columns[0] if options.by is not By.RUN else "run",
+        truncated=truncated,
         evidence=(Evidence("history", text),),
         command=f"opsconsole history {asked.checklist}",
     )
@@ -172,20 +217,25 @@ def _too_little(asked: Asked, looked: Looked, options: HistoryOptions) -> ProbeE
     if not looked.runs and asked.item not in looked.items:
         return _unknown(asked, looked.items)
     targets = looked.runs[-1].targets if looked.runs else ()
-    if asked.subject and targets and asked.target not in targets:
+    if asked.subject and options.by is By.RUN and targets and asked.target not in targets:
         named = f"no target '{asked.target}'" if asked.target else "several targets"
         return ProbeError(
             "bad-options", f"{asked.item} has {named}", f"name one by `for_target`: {', '.join(targets)}"
         )
-    found = len(looked.readings if asked.subject else looked.judged)
+    found = _found(asked, looked, options)
     beside = f" ({'; '.join(looked.left_out)})" if looked.left_out else ""
     text = _pasttext.summary(asked, looked, None, limit=None, ahead=options.ahead)
     return ProbeError(
         TOO_LITTLE_HISTORY,
-        f"{_pasttext.name_of(asked)}: {options.least} earlier readings are needed, and there are {found}{beside}",
+        f"{_pasttext.name_of(asked)}: {options.least} earlier readings are needed{_in_each(asked)}, and there are "
+        f"{found}{beside}",
         "look back over more by `over`, ask for fewer by `least`, or say by `on_no_history` what it means for now",
         (Evidence("history", text),),
     )
+
+
+def _in_each(asked: Asked) -> str:
+    return " in each of both stretches" if asked.before else ""
 
 
 def _unknown(asked: Asked, items: Sequence[str]) -> ProbeError:
@@ -200,12 +250,27 @@ def _unknown(asked: Asked, items: Sequence[str]) -> ProbeError:
 
 def _subjects(options: HistoryOptions) -> Subjects:
     found: dict[str, Unit | None] = dict(OF_OUTCOMES)
+    unit = Unit.SECONDS if options.subject == ELAPSED else None
+    if options.before:
+        found |= OF_BEFORE
+    if options.by is By.TARGET:
+        return found | _pasttables.TARGET_COLUMNS | dict.fromkeys(_of_targets(options), unit)
+    if options.by is By.CAUSE:
+        found |= dict.fromkeys(
+            ("causes", "most_frequent", *(("new_causes",) if options.before else ())), Unit.COUNT
+        )
+        return found | _pasttables.CAUSE_COLUMNS
     if options.subject:
-        unit = Unit.SECONDS if options.subject == ELAPSED else None
         found |= dict.fromkeys(OF_VALUES, unit) | dict.fromkeys(SHARES, Unit.PERCENT) | {"trend": None}
+    if options.subject and options.before:
+        found |= dict.fromkeys(OF_VALUES_BEFORE, unit) | {"growth": Unit.PERCENT}
     if options.limit:
         found |= dict.fromkeys(OF_LIMITS, Unit.SECONDS) | {"limit_state": None}
     return found | dict.fromkeys(("date", *(("value",) if options.subject else ()), "outcome", "run"))
+
+
+def _of_targets(options: HistoryOptions) -> tuple[str, ...]:
+    return _pasttables.VALUE_COLUMNS if options.subject else ()
 
 
 # --- what can be wrong with the options --------------------------------------------------------------
@@ -224,12 +289,28 @@ def _problems(options: HistoryOptions) -> list[tuple[str, str]]:
     if options.minus and (not options.subject or ELAPSED in {options.subject, options.minus}):
         found.append(("minus", "is taken away from a `subject` of the same reading"))
     found += _over_problems(options)
+    found += _table_problems(options)
     if options.limit:
         found += _limit_problems(options)
     elif options.bound is not Bound.UPPER:
         found.append(("bound", "means nothing without a `limit`"))
     if not _LEAST_CONFIDENCE <= options.confidence <= _MOST_CONFIDENCE:
         found.append(("confidence", f"between {_LEAST_CONFIDENCE} and {_MOST_CONFIDENCE} percent"))
+    return found
+
+
+def _table_problems(options: HistoryOptions) -> list[tuple[str, str]]:
+    found = []
+    if options.by is By.TARGET and options.for_target:
+        found.append(("for_target", "all targets are looked at: leave out `for_target`, or `by`"))
+    if options.by is By.TARGET and options.before:
+        found.append(("before", "goes with a single target, by `for_target`, and with causes"))
+    if options.by is By.CAUSE and options.subject:
+        found.append(("subject", "means nothing where causes are counted"))
+    if options.by is not By.RUN and options.limit:
+        found.append(("limit", "is of a single series: leave out `by`"))
+    if options.before and isinstance(options.over, int):
+        found.append(("before", "needs a stretch of time as `over`: '7 d', or 'window'"))
     return found
 
 

@@ -34,11 +34,12 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     grep: str = ""
     """Only messages in which this pattern is found (PCRE; capitals matter unless it begins with `(?i)`)."""
     events: bool = False
-    """Instead of the unit's messages look at what systemd itself says of its runs, whatever the priority: how many
-    `succeeded`, `failed` (by their exit status, a time-out, or because they could not be started) and `crashed` (by
-    a signal, the watchdog, for want of memory), how often it was `restarted` by Restart=, and how often a process
-    of it was killed for want of memory (`out_of_memory`). The column `event` has the same words. Known from systemd
-    243 on: a condition such as `succeeded >= 1` proves that its runs were seen."""
+    """Instead of the unit's messages look at what systemd itself says of its runs, whatever the priority: how often
+    it was `started` (a job of Type=oneshot: came to its end) and `stopped`, how many runs `succeeded`, `failed` (by
+    their exit status, a time-out, or because they could not be started) and `crashed` (by a signal, the watchdog,
+    for want of memory), how often it was `restarted` by Restart=, and how often a process of it was killed for want
+    of memory (`out_of_memory`). The column `event` has the same words, beside its `time`. Known from systemd 243
+    on: a condition such as `succeeded >= 1` proves that its runs were seen."""
     rows: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
     """The newest so many messages are shown; all are counted."""
     tail: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0

@@ -2,18 +2,17 @@
 
 import re
 from decimal import Decimal
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import msgspec
 
-from opsconsole.checks import _proc
-from opsconsole.contracts.probe import Context, Environment, ProbeKind, Subjects
+from opsconsole.checks import _groups, _proc
+from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKind, Subjects
 from opsconsole.model.readings import Evidence, Reading
-from opsconsole.model.values import Number, Unit, formatted
+from opsconsole.model.values import Number, Unit, Value, formatted
 
 MEMINFO = Path("/proc/meminfo")
-OWN_CGROUP = Path("/proc/self/cgroup")
-CGROUPS = Path("/sys/fs/cgroup")
+VMSTAT = Path("/proc/vmstat")
 
 SUBJECTS: Subjects = {
     "total": Unit.BYTES,
@@ -24,10 +23,13 @@ SUBJECTS: Subjects = {
     "swap_total": Unit.BYTES,
     "swap_free": Unit.BYTES,
     "swap_used": Unit.PERCENT,
+    "oom_kills": Unit.COUNT,
 }
 """`available` is what programs could still get without swapping (the kernel's MemAvailable), `used` the rest of
-`total`. Without any swap `swap_used` is 0 %."""
+`total`. Without any swap `swap_used` is 0 %. `oom_kills` are the processes that were killed for want of memory
+since the host was started; `oom_kills <= previous` tells of new ones."""
 
+_OOM_KILLS = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
 _LINE = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
 _HUNDREDTH = Decimal("0.01")
 
@@ -46,14 +48,15 @@ class MemoryProbe:
         if missing or not fields["MemTotal"]:
             raise _proc.unreadable(MEMINFO)
         evidence = [Evidence("memory", _table(fields))]
-        limit = group_limit()
+        limit = _groups.memory_limit()
         if limit is not None and limit < fields["MemTotal"]:
             text = (
                 f"The console itself runs in a control group that may use {_bytes(limit)} at most. "
                 "What is measured is the host's memory, not what is left of that."
             )
             evidence.append(Evidence("control group", text))
-        return Reading(measures=dict(_measures(fields)), evidence=tuple(evidence), command="free -h")
+        measures: dict[str, Value] = {**_measures(fields), "oom_kills": _oom_kills()}
+        return Reading(measures=measures, evidence=tuple(evidence), command="free -h")
 
     async def aclose(self) -> None:
         """Nothing to end."""
@@ -77,6 +80,15 @@ def _measures(fields: dict[str, int]) -> dict[str, Number]:
         "swap_free": _size(swap_free),
         "swap_used": _share(swap_total - swap_free, swap_total),
     }
+
+
+def _oom_kills() -> Number | None:
+    """Return the counter of /proc/vmstat, which kernels have since 4.13; None where there is none."""
+    try:
+        found = _OOM_KILLS.search(_proc.read(VMSTAT))
+    except ProbeError:
+        return None
+    return Number(Decimal(found[1])) if found else None
 
 
 def _size(value: int) -> Number:
@@ -108,43 +120,6 @@ def _table(fields: dict[str, int]) -> str:
         ("Swap:", _bytes(fields["SwapTotal"]), _bytes(swap_used), _bytes(fields["SwapFree"])),
     )
     return "\n".join(f"{row[0]:<6}" + "".join(f"{cell:>12}" for cell in row[1:]) for row in rows)
-
-
-# --- control groups ----------------------------------------------------------------------------------
-
-
-def group_limit() -> int | None:
-    """Return the lowest memory limit of the control groups that this process is in, None where there is none.
-
-    Both versions of control groups are understood: cgroups(7), and the kernel's cgroup-v2.rst, `memory.max`.
-    """
-    limits = []
-    for directory in _own_groups():
-        for name in ("memory.max", "memory.limit_in_bytes"):
-            try:
-                text = (directory / name).read_text(encoding="ascii").strip()
-            except (OSError, UnicodeDecodeError):
-                continue
-            if text.isdecimal():
-                limits.append(int(text))
-    return min(limits, default=None)
-
-
-def _own_groups() -> list[Path]:
-    try:
-        lines = OWN_CGROUP.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return []
-    found = []
-    for line in lines:
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        root = CGROUPS / "memory" if controllers else CGROUPS
-        group = PurePosixPath(path.lstrip("/"))
-        found += [root / each for each in (group, *group.parents)]
-    return found
 
 
 def _open(_environment: Environment) -> MemoryProbe:

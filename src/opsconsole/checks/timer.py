@@ -141,7 +141,11 @@ def next_elapse(shown: Mapping[str, str], now: dt.datetime) -> Moment | None:
         candidates.append(calendar.at)
     interval = _systemd.span(shown.get("NextElapseUSecMonotonic", ""))
     if interval is not None:
-        candidates.append(now + dt.timedelta(seconds=float(interval) - time.clock_gettime(time.CLOCK_MONOTONIC)))
+        try:
+            rest = dt.timedelta(seconds=float(interval) - time.clock_gettime(time.CLOCK_MONOTONIC))
+            candidates.append(now + rest)
+        except OverflowError:
+            raise _systemd.bad_answer("systemctl printed a time span beyond the end of all calendars") from None
     return Moment(min(candidates)) if candidates else None
 
 

@@ -49,7 +49,7 @@ def _made(name: str, place: str) -> Any:
         command.name = name
         return command
     alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    alone.command(name)(found)
+    alone.command(name, context_settings=getattr(found, "context_settings", None))(found)
     return get_command(alone)
 
 

@@ -18,6 +18,8 @@ COMMANDS = {
     "run": "opsconsole.cli.running:run",
     "demo": "opsconsole.cli.demonstrating:demo",
     "lint": "opsconsole.cli.checking:lint",
+    "probe": "opsconsole.cli.probing:probe",
+    "prove": "opsconsole.cli.proving:prove",
     "doctor": "opsconsole.cli.checking:doctor",
     "list": "opsconsole.cli.listing:list_checklists",
     "show": "opsconsole.cli.reading:show",

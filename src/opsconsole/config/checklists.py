@@ -187,7 +187,9 @@ class _Reading:
         named = place.of_item(name) if isinstance(name, str) and name else place
         item = self._items.read(table, named)
         if isinstance(name, str):
-            self._needs.append(Needs(name, table.get("requires"), named))
+            inputs = self._items.inputs(item) if item is not None else {}
+            measured, targeted = "probe" in table, "for_each" in table
+            self._needs.append(Needs(name, table.get("requires"), named, inputs, measured, targeted))
         return item
 
     def _fields(self) -> list[Field | None]:

@@ -1,21 +1,24 @@
 """Reads a configuration file: from TOML to its settings, with every problem told at once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from opsconsole.config.decoding import Decoder, Rules
+import msgspec
+
+from opsconsole.config.decoding import Decoder, Rules, keys_of
 from opsconsole.config.diagnostics import WHOLE, Place, Report
 from opsconsole.config.limits import unique, whole
 from opsconsole.config.places import STATE_VARIABLE
+from opsconsole.config.references import reference_problem
 from opsconsole.config.settings import RetentionSettings, RunSettings, Settings, SigningSettings
 from opsconsole.config.tomlfiles import read_toml
 from opsconsole.config.words import guess, quoted
-from opsconsole.contracts.probe import Source
+from opsconsole.contracts.probe import Source, SourceKind
 from opsconsole.model.checklists import ID
 
-SourceKinds = Mapping[str, Callable[[str], str | None]]
-"""Kinds of sources by name, each with what says why a connection string is refused (it holds a password …)."""
+SourceKinds = Mapping[str, SourceKind]
+"""Kinds of sources by name."""
 
 
 def _no_blank(texts: tuple[str, ...]) -> str | None:
@@ -34,13 +37,9 @@ SETTINGS_RULES = Rules(
     },
     hints={
         (Settings, "state"): f"the directory of the records is named by --state or {STATE_VARIABLE}",
-        (
-            Source,
-            "password",
-        ): "a secret does not belong here: PGPASSFILE (~/.pgpass), PGSERVICE or PGPASSWORD give it",
         **{
             (Source, key): f'it belongs to the connection string: dsn = "{key}=..."'
-            for key in ("host", "port", "user", "dbname", "service", "sslmode")
+            for key in ("host", "port", "dbname", "service", "sslmode")
         },
         (Source, "database"): 'it belongs to the connection string: dsn = "dbname=..."',
     },
@@ -65,14 +64,38 @@ def read_settings(
 
 
 def _check_source(name: str, source: Any, kinds: SourceKinds, report: Report) -> None:
-    """Check what depends on the kind of a source; no message repeats its dsn, which may hold a password."""
+    """Check what depends on the kind of a source; no message repeats a value, which may hold a secret."""
     place = Place(("sources", name))
     if ID.fullmatch(name) is None:
         report.error(place, f"{quoted(name)} is no name: lower-case letters, digits, '-' and '_', 64 at most")
-    kind, dsn = (source.get("kind"), source.get("dsn")) if isinstance(source, dict) else (None, None)
+    kind = source.get("kind") if isinstance(source, dict) else None
     if not isinstance(kind, str):
         return
     if kind not in kinds:
         report.error(place.at("kind"), f"there are no sources of the kind {quoted(kind)}{guess(kind, kinds)}")
-    elif isinstance(dsn, str) and (problem := kinds[kind](dsn)) is not None:
-        report.error(place.at("dsn"), problem)
+        return
+    known = kinds[kind]
+    for key in source:
+        if key in keys_of(Source) and key not in {*known.keys, "kind", "connect_timeout"}:
+            report.error(place.at(key), f"means nothing for the kind '{kind}'{_instead(kind, key, known)}")
+    if known.keys[0] not in source:
+        report.error(place.at(known.keys[0]), "is missing")
+        return
+    try:
+        decoded = msgspec.convert(source, Source)
+    except msgspec.ValidationError:
+        return  # which is reported by its type
+    for key in ("password", "bearer"):
+        problem = reference_problem(getattr(decoded, key)) if key in source and key in known.keys else None
+        if problem is not None:
+            report.error(place.at(key), problem)
+    for key, message in known.check(decoded):
+        report.error(place.at(*key.split(".")), message)
+
+
+def _instead(kind: str, key: str, known: SourceKind) -> str:
+    if (kind, key) == ("postgresql", "password"):
+        return "; PGPASSFILE (~/.pgpass), PGSERVICE or PGPASSWORD give it"
+    if (kind, key) == ("postgresql", "user"):
+        return '; it belongs to the connection string: dsn = "user=..."'
+    return f"; it knows {', '.join(known.keys)}"

@@ -16,6 +16,7 @@ from opsconsole.model.checklists import (
     Entry,
     Escalation,
     Field,
+    ForEach,
     Item,
     Retry,
     Schedule,
@@ -36,6 +37,11 @@ _REASONS = (
     "missing-program",
     "empty",
     "source-down",
+    "tls",
+    "refused",
+    "no-secret",
+    "missing-driver",
+    "too-large",
     "unknown-source",
     "superuser",
     "timeout",
@@ -102,6 +108,10 @@ def _lines(values: tuple[str, ...]) -> str | None:
     return next((f"{quoted(each)} {message}" for each in values if (message := one_line(each)) is not None), None)
 
 
+def _targets(value: tuple[str, ...] | ForEach) -> str | None:
+    return None if isinstance(value, ForEach) else some(unique(_lines))(value)
+
+
 def _reasons(values: tuple[str, ...]) -> str | None:
     for each in values:
         if ID.fullmatch(each) is None or "_" in each:
@@ -135,7 +145,10 @@ CHECKLIST_RULES = Rules(
         (Item, "title"): one_line,
         (Item, "refs"): unique(_lines),
         (Item, "requires"): unique(),
-        (Item, "for_each"): some(unique(_lines)),
+        (Item, "for_each"): _targets,
+        (ForEach, "item"): an_id,
+        (ForEach, "column"): _optional_line,
+        (Checklist, "cutoff"): _duration(-1, 86400, "1 d"),
         (Item, "skip_when"): unique(_reasons),
         (Item, "timeout"): _duration(0, MAX_TIMEOUT, "10 min"),
         (Item, "minutes"): whole(0, 1440),
@@ -151,6 +164,9 @@ CHECKLIST_RULES = Rules(
     choices={
         (Item, "on_empty"): _lower(_ON_EMPTY),
         (Item, "on_timeout"): _lower(_ON_TIMEOUT),
+        (Item, "on_connect_error"): _lower(_ON_TIMEOUT),
+        (Item, "on_nan"): _lower(_ON_NO_HISTORY),
+        (Item, "on_too_few"): _lower(_ON_EMPTY),
         (Item, "on_no_history"): _lower(_ON_NO_HISTORY),
     },
     hints={

@@ -4,6 +4,7 @@ import contextlib
 import re
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -11,11 +12,13 @@ import msgspec
 from opsconsole.config.decoding import BAD, Decoder, keys_of
 from opsconsole.config.diagnostics import Place
 from opsconsole.config.formats import ITEM_KEYS
+from opsconsole.config.needs import FOR_EACH
 from opsconsole.config.subjects import Judged, uses_entry
 from opsconsole.config.words import guess, kind_of, quoted
 from opsconsole.contracts.probe import ProbeKind, Subjects
 from opsconsole.model.checklists import Baseline, Entry, EntryKind, Escalation, Item, substituted
 from opsconsole.model.conditions import Condition
+from opsconsole.model.encoding import dec_hook
 from opsconsole.model.errors import OpsconsoleError
 
 DESCRIPTIVE = frozenset({"help", "minutes", "priority"})
@@ -23,9 +26,24 @@ DESCRIPTIVE = frozenset({"help", "minutes", "priority"})
 the place of the item's. Any other key of an item keeps its meaning, whatever the probe."""
 
 _NATURES = ("probe", "entry", "manual")
-_OF_PROBES = ("on_empty", "on_timeout", "skip_when", "for_each", "retry", "timeout")
+_OF_PROBES = (
+    "on_empty",
+    "on_timeout",
+    "on_connect_error",
+    "on_nan",
+    "on_too_few",
+    "skip_when",
+    "for_each",
+    "retry",
+    "timeout",
+)
 _OF_CONDITIONS = ("require", "target")
 _OF_PAST = ("on_no_history", "baseline")
+_FOUND_OUT = "target"
+"""Stands for targets that are found out when it is measured."""
+_SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "ash", "busybox", "fish", "python", "python3", "perl"})
+_SHELL_TEXT = re.compile(r"-[A-Za-z]*[ce]\Z")
+"""The option that the text of a script follows, in a shell and in the interpreters."""
 _SCHEDULED = re.compile(r"(?<![:\w]):scheduled\b")
 
 
@@ -40,16 +58,29 @@ class ItemReader:
         sources: Collection[str] | None,
         *,
         has_schedule: bool,
+        needs_condition: bool = True,
     ) -> None:
+        """Without `needs_condition` an item may have none: it is only measured."""
         self.decoder = decoder
         self.kinds = kinds
         self.missing_runbook = missing_runbook
         self.sources = sources
         self.has_schedule = has_schedule
+        self.needs_condition = needs_condition
 
     def read(self, table: Mapping[str, Any], place: Place) -> Item | None:
         """Return the item, or None with everything that is wrong with it in the report."""
         return _Reading(self, table, place).item()
+
+    def inputs(self, item: Item) -> dict[str, str]:
+        """Return the items that a good one takes its targets from or computes with, by the key that names each."""
+        found = {FOR_EACH: item.listed_by} if item.listed_by else {}
+        with contextlib.suppress(Exception):  # a third party's probe; what is wrong with one is reported already
+            kind = self.kinds[item.probe]
+            raw = substituted(item.options, item.targets[0] if item.targets else _FOUND_OUT)
+            options = msgspec.convert(raw, kind.options, strict=False, dec_hook=dec_hook)
+            return {**found, **kind.inputs(options)}
+        return found
 
 
 class _Reading:
@@ -62,6 +93,7 @@ class _Reading:
         self._missing_runbook = reader.missing_runbook
         self._sources = reader.sources
         self._has_schedule = reader.has_schedule
+        self._needs_condition = reader.needs_condition
         self._table = table
         self._place = place
         self._kind = self._found_kind()
@@ -154,7 +186,8 @@ class _Reading:
             told = f'; probe = "{probe}" is probably missing' if probe else ""
             self._error("", f"nothing says how it is checked: give it a probe, an entry, or manual = true{told}")
         conditions = [self._table.get(key) for key in _OF_CONDITIONS]
-        if (has_probe or has_entry) and not manual and not any(conditions) and not self._meant & {*_OF_CONDITIONS}:
+        needed = self._needs_condition and (has_probe or has_entry) and not manual
+        if needed and not any(conditions) and not self._meant & {*_OF_CONDITIONS}:
             self._error(
                 "require" if "require" in self._table else "",
                 "a check without a condition could never fail; add one: require = [...]",
@@ -197,6 +230,9 @@ class _Reading:
         given = self._given()
         targets = self._table.get("for_each")
         names = [each for each in targets if isinstance(each, str)] if isinstance(targets, list) else []
+        if isinstance(targets, dict):
+            names = [_FOUND_OUT]
+            self._check_argv(given.get("argv"))
         if ("for_each" in self._table and not names) or not self._targets_are_used(given, names):
             return None
         known: list[Subjects | None] = []
@@ -207,18 +243,39 @@ class _Reading:
                 return None
         return known
 
+    def _check_argv(self, argv: Any) -> None:
+        """Refuse names that another item finds out where they would be run: no source may choose what that is."""
+        words = [each for each in argv if isinstance(each, str)] if isinstance(argv, list) else []
+        if words and "{target}" in words[0]:
+            self._error("argv", "{target} may not be the program: another item finds out the targets")
+        is_shell = any(each.rpartition("/")[2] in _SHELLS for each in words)
+        for before, each in pairwise(words):
+            if is_shell and _SHELL_TEXT.match(before) and "{target}" in each:
+                self._error(
+                    "argv",
+                    "{target} may not stand in the text that a shell runs, for another item finds out the targets; "
+                    'give it as an argument: ["sh", "-c", "... "$1"", "sh", "{target}"]',
+                )
+
     def _targets_are_used(self, given: Mapping[str, Any], names: list[str]) -> bool:
         filled = substituted(given, "\0") != given
         in_query = ":target" in str(given.get("query", ""))
         if "{target}" in str(given.get("query", "")):
             self._error("query", "{target} is not put into a query; write :target, which is passed as a parameter")
-        elif names and not filled and not in_query:
+        elif names and not filled and not in_query and not self._computes(given):
             self._error("for_each", "nothing uses the targets; write {target} where each is to stand")
         elif filled and "for_each" not in {*self._table, *self._meant}:
             key = next(key for key, value in given.items() if substituted(value, "\0") != value)
             self._error(key, "{target} stands for a target of for_each, which the item does not have")
         else:
             return True
+        return False
+
+    def _computes(self, given: Mapping[str, Any]) -> bool:
+        """Return whether it computes with what other items have read, which it takes of the same target."""
+        with contextlib.suppress(Exception):  # a third party's probe, and options that are reported elsewhere
+            kind = self._kind
+            return kind is not None and bool(kind.inputs(msgspec.convert(given, kind.options, dec_hook=dec_hook)))
         return False
 
     def _accepted(self, kind: ProbeKind, options: msgspec.Struct, known: list[Subjects | None]) -> bool:

@@ -5,7 +5,7 @@ Every value remembers where it came from, for `config show`.
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from opsconsole.config.settings import (
     StorePlace,
 )
 from opsconsole.config.words import guess
-from opsconsole.contracts.probe import Source
+from opsconsole.contracts.probe import Source, SourceKind
 from opsconsole.model.redaction import redacted
 
 STORE_NAME = "opsconsole.db"
@@ -116,7 +116,7 @@ def load_config(
     layers = _Layers(
         dict(os.environ if environ is None else environ),
         directory or current_directory(),
-        source_kinds.get("postgresql", lambda _: None),
+        source_kinds.get("postgresql", SourceKind(name="postgresql", keys=("dsn",))),
     )
     layers.default()
     found = config_file(option, layers.environ, layers.directory)
@@ -142,13 +142,11 @@ def is_dsn(store: str) -> bool:
 class _Layers:
     """The settings while one layer is put over the other."""
 
-    def __init__(
-        self, environ: Mapping[str, str], directory: Path, dsn_problem: Callable[[str], str | None]
-    ) -> None:
+    def __init__(self, environ: Mapping[str, str], directory: Path, postgresql: SourceKind) -> None:
         self.environ = environ
         self.directory = directory
         self.file: Path | None = None
-        self._dsn_problem = dsn_problem
+        self._postgresql = postgresql
         self.diagnostics: list[Diagnostic] = []
         self.settings: list[Setting] = []
         self._scalars = _scalars()
@@ -189,6 +187,8 @@ class _Layers:
             for key in msgspec.structs.asdict(source):
                 keys = ("sources", name, key)
                 given = _at(tables, keys) is not None
+                if not given and key != "connect_timeout":
+                    continue
                 origin = f"{shown}:{report.line(Place(keys))}" if given else "default"
                 value = redacted(str(getattr(source, key)))
                 self._of_sources.append(Setting(key_text(keys), value, origin))
@@ -271,7 +271,8 @@ class _Layers:
 
     def _check_store(self) -> None:
         """Refuse a connection string as that of a source is refused: it holds a password, or is none."""
-        refused = self._dsn_problem(self._values["store"]) if self._is_dsn else None
+        store = Source(kind="postgresql", dsn=self._values["store"]) if self._is_dsn else None
+        refused = next((message for _, message in self._postgresql.check(store)), None) if store else None
         if refused is not None:
             self.diagnostics.append(Diagnostic(self._origins["store"], f"store: {refused}"))
             self._is_refused = True

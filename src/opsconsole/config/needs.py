@@ -1,6 +1,6 @@
 """Checks what the items of a checklist require of each other: known, unique, and without going in circles."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -8,6 +8,8 @@ import msgspec
 from opsconsole.config.diagnostics import Place, Report
 from opsconsole.config.words import guess, quoted
 
+FOR_EACH = "for_each.item"
+"""The key that names the item which finds out the targets of another."""
 _MOST_CIRCLES = 20
 
 
@@ -18,10 +20,15 @@ class Needs(msgspec.Struct, frozen=True):
     requires: Any
     """As it stands in the file; anything but a list of texts is reported elsewhere."""
     place: Place
+    inputs: Mapping[str, str] = {}
+    """Items that it takes its targets from or computes with, by the key that names each."""
+    measured: bool = False
+    targeted: bool = False
+    """Whether it is measured for several targets, each by itself."""
 
 
 def check_needs(items: Sequence[Needs], report: Report) -> None:
-    """Report ids that are given twice, requirements that do not exist, and circles of them."""
+    """Report ids that are given twice, requirements and inputs that do not exist, and circles of them."""
     first: dict[str, Needs] = {}
     for item in items:
         taken = first.setdefault(item.id, item)
@@ -29,14 +36,30 @@ def check_needs(items: Sequence[Needs], report: Report) -> None:
             report.error(item.place.at("id"), f"the item on line {report.line(taken.place)} has this id too")
     required: dict[str, list[str]] = {}
     for item in first.values():
-        required[item.id] = [name for name in _listed(item) if name in first]
+        required[item.id] = [name for name in (*_listed(item), *item.inputs.values()) if name in first]
         for index, name in enumerate(_listed(item)):
             if name not in first:
                 told = guess(name, first, "there are")
                 report.error(item.place.at("requires", index), f"there is no item {quoted(name)}{told}")
+        for key, name in item.inputs.items():
+            if name not in first:
+                told = guess(name, first, "there are")
+                report.error(item.place.at(*_way(key)), f"there is no item {quoted(name)}{told}")
+            elif not first[name].measured:
+                report.error(item.place.at(*_way(key)), f"'{name}' is not measured, so it has no reading")
+            elif key == FOR_EACH and name != item.id and first[name].targeted:
+                told = f"'{name}' is itself measured for several targets, so it is no single list"
+                report.error(item.place.at(*_way(key)), told)
     for circle in _circles(required):
         way = " -> ".join((*circle, circle[0]))
-        report.error(first[circle[0]].place.at("requires"), f"the item requires itself: {way}")
+        item = first[circle[0]]
+        key = next((each for each, name in item.inputs.items() if name == circle[1 % len(circle)]), "requires")
+        report.error(item.place.at(*_way(key)), f"the item requires itself: {way}")
+
+
+def _way(key: str) -> list[str | int]:
+    """Return the parts of a key; numbers are places in a list."""
+    return [int(each) if each.isdecimal() else each for each in key.split(".")]
 
 
 def _listed(item: Needs) -> list[str]:

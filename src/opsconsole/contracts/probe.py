@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import msgspec
 
@@ -15,20 +15,40 @@ if TYPE_CHECKING:
 
 TOO_LITTLE_HISTORY = "too-little-history"
 """The reason of a problem that is none yet: there are too few earlier readings to say anything."""
+TOO_FEW = "too-few"
+"""The reason where less was counted than a share can be taken of."""
 
 
 class ProbeError(Exception):
     """Something could not be measured: a value of the run, never a crash.
 
     `problem.reason` is a stable code. Those that several probes share: `no-permission`, `not-found`,
-    `not-booted-with-systemd`, `missing-program`, `empty`, `source-down`, `unknown-source`, `superuser`, `timeout`,
-    `bad-answer`, `failed`; `too-little-history`, which an item maps by `on_no_history`.
+    `not-booted-with-systemd`, `missing-program`, `missing-driver`, `no-secret`, `empty`, `source-down` (nobody
+    answers there at all), `tls`, `refused` (an answer that says no: wrong password, 401), `unknown-source`,
+    `superuser`, `timeout`, `bad-answer`, `too-large`, `failed`; `too-little-history`, which an item maps by
+    `on_no_history`, and `too-few`, by `on_too_few`. An item maps `source-down` by `on_connect_error`, `timeout` by
+    `on_timeout` and `empty` by `on_empty`.
     """
 
     def __init__(self, reason: str, cause: str, hint: str = "", evidence: tuple[Evidence, ...] = ()) -> None:
         super().__init__(cause)
         self.problem = Problem(reason, cause, hint)
         self.evidence = evidence
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True):
+    """What another item of the same checklist came to, for a probe that computes with it (`compare`, `ratio`)."""
+
+    item: str
+    title: str
+    readings: Mapping[str, Reading] = {}
+    """By target, `""` for an item without targets; only those that could be measured."""
+    problems: Mapping[str, Problem] = {}
+    """Why the others could not, by target."""
+    started_at: Mapping[str, dt.datetime] = {}
+    """When each was measured."""
+    cutoffs: Mapping[str, dt.datetime] = {}
+    """The cut-off of those that asked for it: what is younger is not in them."""
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +59,11 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     item: str
     times: Times
     now: dt.datetime
+    cutoff: dt.datetime
+    """The same for all items of a pass: what came later is left out by those that compare two stores. It is the
+    beginning of the pass, to the second, less the checklist's `cutoff`; queries get it as `:cutoff`."""
+    inputs: Mapping[str, Input] = {}
+    """The items that the options name (`ProbeKind.inputs`), by id."""
     timeout: float
     """Seconds that the measurement may take. The engine cancels it then; a probe that can end its work in a better
     way (a server-side timeout) does so a little earlier and raises ProbeError with the reason `timeout`."""
@@ -87,17 +112,59 @@ class ProbeKind(msgspec.Struct, frozen=True, kw_only=True):
     probe's own, which then counts the time of each from when its turn comes."""
     validate: Callable[[Any], list[tuple[str, str]]] = lambda _options: []
     """What is wrong with decoded options beyond their types, as pairs of key and message."""
+    inputs: Callable[[Any], Mapping[str, str]] = lambda _options: {}
+    """The items of the same checklist whose readings it computes with: by the key of the option that names each,
+    its id. They are measured first; the probe is not asked where one is BLOCKED or was never measured."""
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A connection named in config.toml."""
+    """A connection named in config.toml. Which keys go with which kind, its SourceKind says.
+
+    Secrets are never written down, but named: `env:NAME` is a variable of the console's environment, `file:PATH`
+    the content of a file without its last line feed (config.references).
+    """
 
     kind: str
-    """`postgresql`."""
-    dsn: str
-    """A libpq connection string or URL without a password (PGPASSFILE, PGSERVICE and the like give that)."""
+    """`postgresql`, `questdb`, `mysql` or `http`."""
+    dsn: str = ""
+    """Of `postgresql` and `questdb`, a libpq connection string or URL without a password (PGPASSFILE, PGSERVICE and
+    the like give that); of `mysql`, a URL such as `mysql://USER@HOST:3306/DATABASE`."""
+    url: str = ""
+    """Of `http`, what the paths of items are added to: `http://prometheus.example:9090`, or the socket of a service
+    as `unix:/run/docker.sock`."""
+    user: str = ""
+    """Of `http`, the name for basic authentication."""
+    password: str = ""
+    """Where its password is kept (`http`, `mysql`)."""
+    bearer: str = ""
+    """Of `http`, where the token is kept that goes with every request."""
+    headers: dict[str, str] = {}
+    """Of `http`, what else goes with every request; a value may say where it is kept."""
+    ca: str = ""
+    """A file with the certificates that its server is trusted by, where the system's are not enough."""
     connect_timeout: int = 5
     """Seconds."""
+
+
+class SourceKind(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a kind of sources without connecting to one."""
+
+    name: str
+    keys: tuple[str, ...]
+    """The keys that mean something beside `kind` and `connect_timeout`, the necessary one first."""
+    check: Callable[[Source], list[tuple[str, str]]] = lambda _source: []
+    """What is wrong with one beyond that, as pairs of key and message; no message repeats a secret."""
+
+
+class Shared(Protocol):
+    """Something that probes of several kinds use in one pass, such as an HTTP client."""
+
+    async def aclose(self) -> None:
+        """End it; called once, after the probes were closed."""
+        ...
+
+
+S = TypeVar("S", bound=Shared)
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,3 +173,20 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     sources: Mapping[str, Source] = {}
     history: "History | None" = None
     """Earlier runs of the record; None where there is no record."""
+    pool: dict[type[Any], Any] = {}
+    """What `shared` made."""
+
+    def shared(self, kind: type[S]) -> S:
+        """Return the one object of a class that all probes of this pass share, made by the first that asks."""
+        if kind not in self.pool:
+            self.pool[kind] = kind()
+        return cast("S", self.pool[kind])
+
+    async def aclose(self) -> None:
+        """End what is shared, whatever one of them raises first."""
+        try:
+            while self.pool:
+                await self.pool.popitem()[1].aclose()
+        finally:
+            if self.pool:
+                await self.aclose()

@@ -14,9 +14,10 @@ import msgspec
 from opsconsole.contracts.probe import Environment, ProbeKind
 from opsconsole.contracts.store import AlreadyOpen, AlreadySigned, RunKey, Store
 from opsconsole.engine.entering import ActionRefused
+from opsconsole.engine.foreseen import longest_pass, unmeasured
 from opsconsole.engine.identity import local_zone
 from opsconsole.engine.locking import SUFFIX, PassLock
-from opsconsole.engine.measuring import MeasuringOptions, Pass, longest_pass, unmeasured
+from opsconsole.engine.measuring import MeasuringOptions, Pass
 from opsconsole.engine.past import StoreHistory
 from opsconsole.engine.qualifying import Qualifying
 from opsconsole.engine.recorder import NotKept
@@ -60,13 +61,17 @@ class Engine:
         spill_directories: Collection[Path] = (),
         checklists: Mapping[str, Checklist] | None = None,
         qualifications: Mapping[str, Qualification] | None = None,
+        history: StoreHistory | None = None,
     ) -> None:
-        """`checklists` are those that there are: the calendars of the past, and what `qualifications` count."""
+        """`checklists` are those that there are: the calendars of the past, and what `qualifications` count.
+
+        `history` is that of the store, unless another record's is to be looked at.
+        """
         self.store = store
         self.actor = actor
         self.clock = clock
         self._kinds = kinds
-        self.history = StoreHistory(store, checklists or {}, self.zone_of)
+        self.history = history or StoreHistory(store, checklists or {}, self.zone_of)
         self.qualifying = Qualifying(self, qualifications or {}, checklists or {})
         self._environment = msgspec.structs.replace(environment, history=self.history)
         self._options = options or MeasuringOptions()

@@ -1,34 +1,38 @@
 """One pass over a run: every item measured concurrently, each with its own timeout, retries and prerequisites."""
 
 import asyncio
+import datetime as dt
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
-from decimal import Decimal
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
 import msgspec
 
-from opsconsole.contracts.probe import TOO_LITTLE_HISTORY, Context, Environment, Probe, ProbeError, ProbeKind
+from opsconsole.contracts.probe import Context, Environment, Probe, ProbeError, ProbeKind
 from opsconsole.contracts.store import AlreadySigned, StoreError, Unrecordable
 from opsconsole.engine.changes import Progress
+from opsconsole.engine.inputs import cutoff_of, input_of, inputs_of, measured_together, was_read
+from opsconsole.engine.mapping import judged_reference, outcome_of
 from opsconsole.engine.past import pasts
 from opsconsole.engine.recorder import NotSaved
 from opsconsole.engine.session import RunSession
-from opsconsole.model.checklists import Item, RetryOn, substituted
+from opsconsole.model.checklists import ForEach, Item, RetryOn, substituted
 from opsconsole.model.encoding import dec_hook
-from opsconsole.model.events import Measured
-from opsconsole.model.judging import judge_item, measures_of, without_history
+from opsconsole.model.events import Listed, Measured
+from opsconsole.model.judging import judge_item
+from opsconsole.model.listing import listed
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.past import looks_back
 from opsconsole.model.readings import Judgement, Problem, Reading
 from opsconsole.model.redaction import redacted_past, redacted_problem, redacted_reading
-from opsconsole.model.runs import RunState
 from opsconsole.model.values import seconds
 
 _BLOCKING = frozenset({Outcome.FAIL, Outcome.ERROR, Outcome.BLOCKED, Outcome.PENDING})
 _UNWIND = 2.0
 """Seconds that a cancelled probe has to end its children before it is left behind."""
+
+_NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 _REPORT = "this is a fault of the probe; please report it"
 
@@ -84,13 +88,18 @@ class Pass:
     ) -> None:
         self._session = session
         self._kinds = kinds
-        self._environment = environment
+        self._environment = msgspec.structs.replace(environment, pool={})
         self._options = options
         self._slots = asyncio.Semaphore(options.concurrency)
         self._lanes: dict[str, _Lane] = {}
         self._probes: dict[str, Probe] = {}
         self._finished: dict[str, asyncio.Event] = {}
         self._definition_hash = ""
+        self._began = self._cutoff = _NEVER
+        self._inputs: dict[str, tuple[str, ...]] = {}
+        """By item, those whose readings it computes with or takes its targets from."""
+        self._unsaved: set[str] = set()
+        """Items whose readings could not be recorded: nothing is computed with what was read before them."""
         self._done = 0
         self._longest = 0.0
         """The longest timeout of an item: so long may one wait for another that is ahead of it in its lane."""
@@ -98,16 +107,19 @@ class Pass:
         """Why something could not be recorded; the last such error."""
 
     async def run(self, only: Collection[str] = ()) -> None:
-        """Measure all items, or those whose ids are in `only`.
+        """Measure all items, or those whose ids are in `only` with what computes with them.
 
         Cancelling it ends every probe; what was measured stays. Raises at the end what kept something from being
         recorded: NotSaved, or another StoreError; AlreadySigned where somebody signed the run meanwhile.
         """
-        self._definition_hash = self._session.state.definition_hash
+        state = self._session.state
+        self._definition_hash = state.definition_hash
+        self._began = self._session.clock()
+        self._cutoff = cutoff_of(self._began, state.definition)
+        self._inputs = {name: self._inputs_of(each.item) for name, each in state.items.items()}
+        wanted = measured_together(only, self._inputs)
         chosen = [
-            state.item
-            for name, state in self._session.state.items.items()
-            if state.item.measured and (not only or name in only)
+            each.item for name, each in state.items.items() if each.item.measured and (not only or name in wanted)
         ]
         self._finished = {item.id: asyncio.Event() for item in chosen}
         self._longest = max((float(item.timeout.seconds) for item in chosen), default=0.0)
@@ -128,6 +140,7 @@ class Pass:
             await self._record(_without_reading(measured, str(error)))
         except (NotSaved, StoreError) as error:
             self._refused = error
+            self._unsaved.add(measured.item)
 
     async def _close(self) -> None:
         for probe in self._probes.values():
@@ -136,6 +149,9 @@ class Pass:
                     await probe.aclose()
             except Exception:  # noqa: BLE001, S112 - a plug-in that cannot close must not undo the pass
                 continue
+        with suppress(Exception):  # what probes share comes from them, and must not undo the pass either
+            async with asyncio.timeout(_UNWIND):
+                await self._environment.aclose()
 
     async def _item(self, item: Item) -> None:
         try:
@@ -146,7 +162,7 @@ class Pass:
             if blocker is not None:
                 await self._blocked(item, blocker)
                 return
-            targets: Sequence[str] = item.for_each or ("",)
+            targets = await self._targets(item)
             async with asyncio.TaskGroup() as tasks:
                 for target in targets:
                     tasks.create_task(self._attempts(item, target))
@@ -159,18 +175,62 @@ class Pass:
         self._session.announce(Progress(item.id, measuring, self._done, len(self._finished)))
 
     async def _blocker(self, item: Item) -> str | None:
-        for name in item.requires:
+        for name in (*item.requires, *self._inputs[item.id]):
             if name in self._finished:
                 await self._finished[name].wait()
             state = self._session.state.items.get(name)
-            if state is not None and state.outcome in _BLOCKING:
+            if state is None:
+                continue
+            if name in item.requires and state.outcome in _BLOCKING:
+                return name
+            if name in self._inputs[item.id] and not self._can_be_used(name):
                 return name
         return None
 
+    def _can_be_used(self, name: str) -> bool:
+        """Return whether there is a reading of this pass to compute with."""
+        latest = self._session.state.items[name].latest.values()
+        return name not in self._unsaved and any(was_read(each) for each in latest)
+
+    def _inputs_of(self, item: Item) -> tuple[str, ...]:
+        try:
+            return inputs_of(item, self._kinds.get(item.probe))
+        except Exception:  # noqa: BLE001 - a plug-in's fault; what is wrong with the options is told when it is measured
+            return (item.listed_by,) if item.listed_by else ()
+
+    async def _targets(self, item: Item) -> Sequence[str]:
+        """Return the targets to measure, `("",)` for none; those that another item found out are recorded first."""
+        if not isinstance(item.for_each, ForEach):
+            return item.for_each or ("",)
+        found = listed(item.for_each, self._session.state.items[item.for_each.item])
+        if isinstance(found, Problem):
+            await self._record(self._unlisted(item, redacted_problem(found, self._options.secrets)))
+            return ()
+        try:
+            await self._session.record(
+                Listed(item=item.id, by=item.listed_by, targets=found, definition_hash=self._definition_hash)
+            )
+        except (NotSaved, StoreError) as error:
+            self._refused = error
+            self._unsaved.add(item.id)
+            return ()
+        return found
+
+    def _unlisted(self, item: Item, problem: Problem) -> Measured:
+        return Measured(
+            item=item.id,
+            judgement=Judgement(outcome_of(item, problem, self._options.skip), problem.cause),
+            started_at=self._session.clock(),
+            elapsed=seconds(0),
+            problem=problem,
+            definition_hash=self._definition_hash,
+        )
+
     async def _blocked(self, item: Item, blocker: str) -> None:
         state = self._session.state.items[blocker]
-        problem = Problem("blocked", f"needs '{state.item.title}', which is {state.outcome}")
-        for target in item.for_each or ("",):
+        why = "could not be saved" if blocker in self._unsaved else f"is {state.outcome}"
+        problem = Problem("blocked", f"needs '{state.item.title}', which {why}")
+        for target in item.targets or ("",):
             await self._record(
                 Measured(
                     item=item.id,
@@ -259,6 +319,12 @@ class Pass:
             item=item.id,
             times=self._session.state.times,
             now=self._session.clock(),
+            cutoff=self._cutoff,
+            inputs={
+                name: input_of(self._session.state.items[name], self._cutoff, self._began)
+                for name in self._inputs[item.id]
+                if name in self._session.state.items
+            },
             timeout=float(item.timeout.seconds),
             target=target,
         )
@@ -287,23 +353,12 @@ class Pass:
 
     def _judged(self, item: Item, reading: Reading | None, problem: Problem | None) -> Judgement:
         if problem is not None:
-            return Judgement(self._outcome_of(item, problem), problem.cause)
+            return Judgement(outcome_of(item, problem, self._options.skip), problem.cause)
         if reading is None:
             return Judgement(Outcome.ERROR, "the probe brought nothing back")
         if item.entry is not None:
-            return _reference(item, reading)
+            return judged_reference(item, reading)
         return judge_item(item, reading)
-
-    def _outcome_of(self, item: Item, problem: Problem) -> Outcome:
-        if problem.reason in item.skip_when or (item.probe, problem.reason) in self._options.skip:
-            return Outcome.SKIPPED
-        if problem.reason == "timeout":
-            return item.on_timeout
-        if problem.reason == "empty" and item.on_empty is not None:
-            return item.on_empty
-        if problem.reason == TOO_LITTLE_HISTORY:
-            return without_history(item)
-        return Outcome.ERROR
 
 
 def _fault(item: Item, error: Exception) -> Problem:
@@ -316,31 +371,6 @@ def _without_reading(measured: Measured, why: str) -> Measured:
     problem = Problem("bad-answer", f"what was measured cannot be kept: {why}", _REPORT)
     judgement = Judgement(Outcome.ERROR, problem.cause)
     return msgspec.structs.replace(measured, judgement=judgement, reading=None, problem=problem)
-
-
-def _reference(item: Item, reading: Reading) -> Judgement:
-    """Judge the reading that an entry is compared with: all it has to be is there."""
-    names = {name for condition in (*item.require, *item.target) for name in condition.names()}
-    measures = measures_of(reading)
-    missing = sorted(name for name in names if measures.get(name) is None)
-    if missing:
-        return Judgement(Outcome.ERROR, f"'{missing[0]}' could not be read, so nothing can be compared with it")
-    return Judgement(Outcome.PENDING, "")
-
-
-def longest_pass(state: RunState) -> float:
-    """Return the seconds after which a pass over a run must have ended, were each item measured after the other."""
-    seconds_of = Decimal(60)
-    for item in (each.item for each in state.items.values() if each.item.measured):
-        attempts = 1 + (item.retry.times if item.retry else 0)
-        delay = item.retry.delay.seconds if item.retry else Decimal(0)
-        seconds_of += attempts * (item.timeout.seconds + delay) * max(1, len(item.for_each))
-    return float(seconds_of)
-
-
-def unmeasured(state: RunState) -> tuple[str, ...]:
-    """Return the ids of items that are measured, and have not been by their present definition."""
-    return tuple(name for name, each in state.items.items() if each.item.measured and not each.attempts)
 
 
 def decoded_options(kind: ProbeKind, item: Item, target: str) -> Any:

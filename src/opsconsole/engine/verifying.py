@@ -20,6 +20,7 @@ from opsconsole.model.decision_claims import decision_findings
 from opsconsole.model.deeds import By
 from opsconsole.model.encoding import decoded, is_canonical
 from opsconsole.model.events import Amended, Event, Opened, Redefined, Signed, Stored
+from opsconsole.model.listing_claims import listing_findings
 from opsconsole.model.opening_claims import opening_findings
 from opsconsole.model.people import Person
 from opsconsole.model.record import record_bytes, statement_bytes
@@ -356,6 +357,7 @@ class _Run:
             self._state = fold([stored])
         else:
             self.findings += event_findings(self._state, stored)
+            self.findings += listing_findings(self._state, stored)
             self.findings += decision_findings(self._state, stored, signatures)
             self._state.apply(stored)
         self._last = stored

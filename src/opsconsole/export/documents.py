@@ -109,7 +109,7 @@ class PastDocument(msgspec.Struct, frozen=True, kw_only=True):
     problem: str
 
 
-class ReadingDocument(msgspec.Struct, frozen=True, kw_only=True):
+class ReadingDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a probe brought back."""
 
     measures: dict[str, Value]
@@ -120,6 +120,8 @@ class ReadingDocument(msgspec.Struct, frozen=True, kw_only=True):
     evidence: list[EvidenceDocument]
     command: str
     past: list[PastDocument]
+    lower_bounds: list[str] = []
+    """Measures that are at least what is given; left out where there are none."""
 
 
 class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,7 +199,7 @@ class AmendmentDocument(msgspec.Struct, frozen=True, kw_only=True):
     by: Person
 
 
-class ItemDocument(msgspec.Struct, frozen=True, kw_only=True):
+class ItemDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One item with everything that happened to it."""
 
     id: str
@@ -226,6 +228,8 @@ class ItemDocument(msgspec.Struct, frozen=True, kw_only=True):
     waiver: WaiverDocument | None
     notes: list[NoteDocument]
     amendments: list[AmendmentDocument]
+    targets_from: str = ""
+    """The item that found out the targets; left out where the checklist names them, or there are none."""
 
 
 class FieldDocument(msgspec.Struct, frozen=True, kw_only=True):

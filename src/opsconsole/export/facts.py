@@ -99,7 +99,7 @@ def near(state: ItemState) -> bool:
 def unmeasured_targets(state: ItemState) -> tuple[str, ...]:
     """Return the targets of an item that nobody has measured yet."""
     latest = state.latest
-    return tuple(target for target in state.item.for_each if target not in latest)
+    return tuple(target for target in state.targets if target not in latest)
 
 
 def verdict_word(finding: Finding) -> str:
@@ -108,6 +108,8 @@ def verdict_word(finding: Finding) -> str:
         return "missed"
     if finding.verdict is Verdict.NO_HISTORY:
         return "no past"
+    if finding.verdict is Verdict.NAN:
+        return "NaN"
     return finding.verdict.value
 
 

@@ -67,7 +67,8 @@ def item_document(state: ItemState, run: RunState) -> doc.ItemDocument:
         probe=item.probe,
         refs=list(item.refs),
         requires=list(item.requires),
-        targets=list(item.for_each),
+        targets=list(state.targets),
+        targets_from=item.listed_by,
         require=[each.text for each in item.require],
         target=[each.text for each in item.target],
         runbook=item.on_fail.runbook,
@@ -151,6 +152,7 @@ def _reading(reading: Reading) -> doc.ReadingDocument:
         evidence=[_evidence(each) for each in reading.evidence],
         command=reading.command,
         past=[_past(each) for each in reading.past],
+        lower_bounds=list(reading.lower_bounds),
     )
 
 

@@ -102,6 +102,8 @@ def _definition(state: ItemState) -> Iterator[tuple[str, str]]:
         yield "Serves", ", ".join(item.refs)
     if item.requires:
         yield "Needs", ", ".join(item.requires)
+    if item.listed_by:
+        yield "Targets", f"{len(state.targets)}, found out by {item.listed_by}"
     if item.priority:
         yield "Priority", item.priority
     if item.minutes:
@@ -143,7 +145,7 @@ def _findings(state: ItemState) -> Iterator[str]:
         for finding in judgement.findings
     ]
     head = ("Target", "Verdict", "Level", "Condition", "Measured against the limit")
-    skip = 0 if state.item.for_each else 1
+    skip = 0 if state.targets else 1
     if rows:
         yield table(head[skip:], [row[skip:] for row in rows])
     elif state.item.require or state.item.target:
@@ -185,7 +187,11 @@ def _latest(target: str, attempt: Attempt, where: ZoneInfo, level: int) -> Itera
 
 def _reading(reading: Reading, where: ZoneInfo) -> Iterator[str]:
     if reading.measures:
-        yield table(("Measure", "Value"), [(name, _cell(each, where)) for name, each in reading.measures.items()])
+        rows = [(name, _cell(each, where)) for name, each in reading.measures.items()]
+        bounds = reading.lower_bounds
+        yield table(
+            ("Measure", "Value"), [(name, f"at least {cell}" if name in bounds else cell) for name, cell in rows]
+        )
     if reading.columns:
         yield from _rows(reading, where)
     for evidence in reading.evidence:

@@ -121,7 +121,7 @@ def _sections(state: RunState, paint: _Paint) -> Iterator[list[str]]:
 def _item(state: ItemState, where: ZoneInfo, paint: _Paint) -> list[str]:
     outcome, is_near = state.outcome, near(state)
     word = paint.word(_NEAR if is_near else outcome.value, outcome)
-    by_target = bool(state.item.for_each) and outcome is not Outcome.PASS and bool(state.judgements)
+    by_target = bool(state.targets) and outcome is not Outcome.PASS and bool(state.judgements)
     title = clean(state.item.title)
     summary = "" if by_target and state.outcome is state.measured_outcome else clean(state.summary)
     together = f"{title}: {summary}" if summary else title
@@ -150,7 +150,7 @@ def _explained(state: ItemState, where: ZoneInfo) -> Iterator[str]:
     elif state.waiver is not None and outcome is Outcome.WAIVED:
         yield from labelled("by", f"{clean(state.waiver.author)}, {_given(state.waiver, where)}", STATE)
     for target, judgement in state.judgements.items():
-        if state.item.for_each:
+        if state.targets:
             yield from _target(state, target, judgement)
         else:
             yield from _findings(judgement, summary)

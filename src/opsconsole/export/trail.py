@@ -9,6 +9,7 @@ from opsconsole.model.events import (
     Entered,
     Filled,
     Handled,
+    Listed,
     Measured,
     Noted,
     Opened,
@@ -62,6 +63,8 @@ def _words(body: Body) -> str:
             return _words_of_pruning(body)
         case Measured(item=item):
             return f"measured {item}"
+        case Listed(item=item, targets=targets, by=by):
+            return f"took the {len(targets)} targets of {item} from {by}"
         case Raised() | Handled():
             return _words_of_action(body, 0)
         case body:

@@ -124,6 +124,19 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     """What a bare number means; `30 s` and the like are understood anyway."""
 
 
+class ForEach(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Targets that another item of the checklist finds out: one for each row of what it read."""
+
+    item: str
+    """The item whose latest reading names them; it is measured first."""
+    column: str = ""
+    """The column of their names, which have to be texts; the only one, or the label, where it is left out."""
+
+
+MOST_TARGETS = 1000
+"""More are not measured for one item."""
+
+
 class RetryOn(StrEnum):
     """Which outcomes are worth another attempt."""
 
@@ -157,6 +170,13 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     target: tuple[Condition, ...] = ()
     on_empty: Outcome | None = None
     on_timeout: Outcome = Outcome.ERROR
+    on_connect_error: Outcome = Outcome.ERROR
+    """What it comes to where nobody answers at the other end (`source-down`)."""
+    on_nan: Outcome = Outcome.ERROR
+    """What it comes to where a number that a condition speaks of is none (NaN) and no other value is beyond its
+    limit."""
+    on_too_few: Outcome = Outcome.SKIPPED
+    """What it comes to where less was counted than a share can be taken of: mostly it does not apply then."""
     on_no_history: Outcome = Outcome.ERROR
     """What an item comes to that holds and has too few earlier readings to be compared with: never a pass."""
     baseline: Baseline = Baseline()
@@ -164,7 +184,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Reasons of problems that make the item SKIPPED instead of ERROR, such as `not-booted-with-systemd`."""
     on_fail: Escalation = Escalation()
     requires: tuple[str, ...] = ()
-    for_each: tuple[str, ...] = ()
+    for_each: tuple[str, ...] | ForEach = ()
     """Targets, each measured and judged; `{target}` in the options and `:target` in a query stand for them."""
     retry: Retry | None = None
     timeout: Duration = Duration.parse("10 s")
@@ -176,6 +196,16 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def measured(self) -> bool:
         """Whether a probe measures it."""
         return bool(self.probe)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets that the definition names; none where another item finds them out."""
+        return self.for_each if isinstance(self.for_each, tuple) else ()
+
+    @property
+    def listed_by(self) -> str:
+        """The item that finds out the targets, empty where the definition names them or there are none."""
+        return self.for_each.item if isinstance(self.for_each, ForEach) else ""
 
 
 class Section(msgspec.Struct, frozen=True):
@@ -215,6 +245,9 @@ class Checklist(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     due: Due = Due()
     schedule: Schedule | None = None
     looks_back: LooksBack = LooksBack.PREVIOUS
+    cutoff: Duration = Duration.parse("0 s")
+    """How long before the beginning of a pass its cut-off lies, which queries get as `:cutoff`: what is younger is
+    left out where two stores are compared, one of which lags behind."""
     sign_off: SignOffPolicy = SignOffPolicy()
     sections: tuple[Section, ...] = ()
     fields: tuple[Field, ...] = ()

@@ -27,6 +27,10 @@ class NoHistory(Unknown):
     """It cannot be judged yet: there are too few earlier readings to compare with."""
 
 
+class NotANumber(Unknown):
+    """It cannot be judged because what was measured is NaN or infinite: nothing was counted, mostly."""
+
+
 class Seen(msgspec.Struct, frozen=True):
     """One value held against a limit."""
 
@@ -35,6 +39,8 @@ class Seen(msgspec.Struct, frozen=True):
     verdict: Verdict
     used: Decimal | None = None
     """The share of the limit that is used up, where the limit is an upper or lower bound."""
+    at_least: bool = False
+    """Whether the value is a lower bound: more was there than could be counted."""
 
 
 def named(condition: Condition, who: str) -> str:
@@ -52,7 +58,7 @@ def refuse_unseen(condition: Condition, who: str, value: Value) -> None:
     if value == _UNSEEN:
         raise Unknown(f"{name} is hidden from this role")
     if isinstance(value, Number) and not value.value.is_finite():
-        raise Unknown(f"{name} is {value.value}, not a number that can be judged")
+        raise NotANumber(f"{name} is {value.value}, not a number that can be judged")
     if condition.past() and not isinstance(value, Number):
         raise Unknown(f"{name} is {_kind(value)}; only numbers are compared with '{condition.past()}'")
 
@@ -89,8 +95,10 @@ def held_against(condition: Condition, who: str, value: Value, measures: dict[st
 def named_value(limit: Name, measures: dict[str, Value]) -> Value:
     """Return what a limit that is a name comes to; raise Unknown where that was not measured or makes no sum."""
     value = measures.get(limit.name)
-    if value is None or (isinstance(value, Number) and not value.value.is_finite()):
+    if value is None:
         raise Unknown(f"'{limit.name}', which it is compared with, was not measured")
+    if isinstance(value, Number) and not value.value.is_finite():
+        raise NotANumber(f"'{limit.name}', which it is compared with, is {value.value}, not a number")
     if limit.factor == 1 and limit.plus is None:
         return value
     if not isinstance(value, Number):

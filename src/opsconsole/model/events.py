@@ -78,6 +78,17 @@ class Measured(msgspec.Struct, frozen=True, tag="measured", kw_only=True, omit_d
     """Of the definition it was measured and judged by: the checklist may be edited meanwhile."""
 
 
+class Listed(msgspec.Struct, frozen=True, tag="listed", kw_only=True):
+    """The targets of an item whose `for_each` asks another one for them: what is to be measured from here on."""
+
+    item: str
+    by: str
+    """The item that found them out."""
+    targets: tuple[str, ...]
+    """Never empty; where nothing was found, the item is measured to be without targets."""
+    definition_hash: str
+
+
 class Ticked(msgspec.Struct, frozen=True, tag="ticked", omit_defaults=True):
     """A person confirmed a manual item."""
 
@@ -376,6 +387,7 @@ Body = (
     Opened
     | Redefined
     | Measured
+    | Listed
     | Ticked
     | Unticked
     | Entered

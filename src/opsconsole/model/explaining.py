@@ -70,7 +70,7 @@ _LONGEST = 60
 
 def _stated_together(condition: Condition, seen: Sequence[Seen]) -> str:
     """Return what was seen in all rows, each value once."""
-    values = list(dict.fromkeys(_short(_quoted(each.value, _scale(condition))) for each in seen))
+    values = list(dict.fromkeys(_bounded(each, _short(_quoted(each.value, _scale(condition)))) for each in seen))
     named = ", ".join(values[:_NAMED_ROWS])
     if len(values) > _NAMED_ROWS:
         named += f" and {len(values) - _NAMED_ROWS} more"
@@ -121,6 +121,7 @@ def _stated(condition: Condition, seen: Seen, measures: dict[str, Value]) -> str
     value = _short(_quoted(seen.value, _scale(condition)))
     if seen.verdict is Verdict.BROKEN and value == _bound_text(condition.limit, measures):
         value = _exact(seen.value)
+    value = _bounded(seen, value)
     if condition.subject in _DURATION_NAMES and isinstance(seen.value, Number):
         return f"{seen.who or 'it'} took {value}"
     subject = f"{seen.who}: {condition.subject}" if seen.who else condition.subject
@@ -129,6 +130,10 @@ def _stated(condition: Condition, seen: Seen, measures: dict[str, Value]) -> str
     if condition.subject == "entry":
         return f"{value} entered"
     return f"{subject} is {value}"
+
+
+def _bounded(seen: Seen, value: str) -> str:
+    return f"at least {value}" if seen.at_least else value
 
 
 def _exact(value: Value) -> str:

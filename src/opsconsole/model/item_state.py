@@ -8,6 +8,7 @@ from opsconsole.model.events import (
     Amendment,
     AmendmentKind,
     Entered,
+    Listed,
     Measured,
     Noted,
     Restored,
@@ -19,7 +20,7 @@ from opsconsole.model.events import (
 from opsconsole.model.outcomes import Outcome, worst
 from opsconsole.model.readings import Judgement
 
-OfItem = Measured | Ticked | Unticked | Entered | Noted | Skipped | Waived | Restored
+OfItem = Measured | Listed | Ticked | Unticked | Entered | Noted | Skipped | Waived | Restored
 """Events of one item, before the sign-off."""
 
 _NO_READING = frozenset({Outcome.FAIL, Outcome.ERROR, Outcome.BLOCKED})
@@ -32,6 +33,8 @@ class ItemState:
     item: Item
     section: str
     attempts: list[Attempt] = field(default_factory=list)
+    listed: tuple[str, ...] = ()
+    """The targets that another item found out, as last listed."""
     ticked: By | None = None
     typed: Typed | None = None
     entered: By | None = None
@@ -46,8 +49,19 @@ class ItemState:
 
     @property
     def latest(self) -> dict[str, Attempt]:
-        """The last attempt for each target (`""` for an item without targets), in the order first measured."""
-        return {attempt.body.target: attempt for attempt in self.attempts}
+        """The last attempt for each target (`""` for an item without targets), in the order first measured.
+
+        Where another item finds out the targets, only those that it found last count.
+        """
+        found = {attempt.body.target: attempt for attempt in self.attempts}
+        if self.item.listed_by:
+            return {target: found[target] for target in self.listed or ("",) if target in found}
+        return found
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What is to be measured, as far as is known; empty for an item without targets."""
+        return self.listed if self.item.listed_by else self.item.targets
 
     @property
     def measured_outcome(self) -> Outcome:
@@ -60,7 +74,7 @@ class ItemState:
                 return worst(missing)
             return self.typed.body.judgement.outcome if self.typed else Outcome.PENDING
         latest = self.latest
-        if any(target not in latest for target in self.item.for_each):
+        if any(target not in latest for target in self.targets):
             return Outcome.PENDING
         return worst(each.body.judgement.outcome for each in latest.values())
 
@@ -112,9 +126,12 @@ class ItemState:
             return f"to be entered: {self.item.entry.label}"
         if not judgements:
             return "not measured yet"
-        if not self.item.for_each:
+        if not self.targets:
             return next(iter(judgements.values())).summary
         outcome = self.measured_outcome
+        missing = [target for target in self.targets if target not in judgements]
+        if outcome is Outcome.PENDING and missing:
+            return f"{len(missing)} of {len(self.targets)} not measured yet"
         telling = {target: each for target, each in judgements.items() if each.outcome is outcome}
         named = "; ".join(f"{target}: {each.summary}" for target, each in telling.items())
         return f"all {len(judgements)} pass" if outcome is Outcome.PASS and len(judgements) > 1 else named
@@ -129,6 +146,9 @@ class ItemState:
         match body:
             case Measured():
                 self.attempts.append(Attempt(seq, body, by))
+                self.listed = self.listed if body.target else ()
+            case Listed(targets=targets):
+                self.listed = targets
             case Ticked():
                 self.ticked = by
             case Unticked():

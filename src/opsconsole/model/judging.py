@@ -4,12 +4,23 @@ What was not seen is never a pass: a missing cell, NaN, a cut-off table, an empt
 rows, and the comparison of unlike units all end in ERROR.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 
+from opsconsole.model.bounds import bounded
 from opsconsole.model.checklists import Item
-from opsconsole.model.comparing import NoHistory, Seen, Unknown, held_against, named, refuse_unseen, verdict_of
+from opsconsole.model.comparing import (
+    NoHistory,
+    NotANumber,
+    Seen,
+    Unknown,
+    held_against,
+    named,
+    refuse_unseen,
+    verdict_of,
+)
 from opsconsole.model.conditions import Condition, Quantifier
 from opsconsole.model.explaining import explained
 from opsconsole.model.outcomes import Outcome, worst
@@ -27,6 +38,7 @@ def judge(
     *,
     on_empty: Outcome | None = None,
     on_no_history: Outcome = Outcome.ERROR,
+    on_nan: Outcome = Outcome.ERROR,
     entry: Value = None,
 ) -> Judgement:
     """Judge `reading`, with the operator's `entry` if there is one.
@@ -34,7 +46,7 @@ def judge(
     A broken requirement is FAIL, a condition that cannot be judged ERROR, a broken target WARN. An empty table
     has the outcome `on_empty`; without one, conditions on measures such as `count` are judged, and any that
     speaks of rows is ERROR. Where all that is wrong is that there are too few earlier readings to compare with, the
-    outcome is `on_no_history`.
+    outcome is `on_no_history`; where it is that a number is NaN, `on_nan`.
     """
     if on_empty is not None and reading.tabular and not reading.rows and not reading.truncated:
         return Judgement(on_empty, "no rows")
@@ -43,7 +55,8 @@ def judge(
         for level, conditions in ((Level.REQUIRE, require), (Level.TARGET, target))
         for condition in conditions
     )
-    return Judgement(_outcome(findings, on_no_history), _summary(findings), findings)
+    unproven = {Verdict.NO_HISTORY: _unproven(on_no_history), Verdict.NAN: _unproven(on_nan)}
+    return Judgement(_outcome(findings, unproven), _summary(findings), findings)
 
 
 def judge_item(item: Item, reading: Reading, entry: Value = None) -> Judgement:
@@ -54,6 +67,7 @@ def judge_item(item: Item, reading: Reading, entry: Value = None) -> Judgement:
         item.target,
         on_empty=item.on_empty if entry is None else None,
         on_no_history=item.on_no_history,
+        on_nan=item.on_nan,
         entry=entry,
     )
 
@@ -70,26 +84,27 @@ def judge_entry(item: Item, reading: Reading, value: Value) -> Judgement:
     return judge_item(item, reading, value)
 
 
-def _outcome(findings: Sequence[Finding], on_no_history: Outcome) -> Outcome:
+def _outcome(findings: Sequence[Finding], unproven: Mapping[Verdict, Outcome]) -> Outcome:
     verdicts = {(each.level, each.verdict) for each in findings}
     if (Level.REQUIRE, Verdict.BROKEN) in verdicts:
         return Outcome.FAIL
     if not findings or any(verdict is Verdict.UNKNOWN for _, verdict in verdicts):
         return Outcome.ERROR
     warned = {Outcome.WARN} if (Level.TARGET, Verdict.BROKEN) in verdicts else set()
-    if any(verdict is Verdict.NO_HISTORY for _, verdict in verdicts):
-        return worst({_unproven(on_no_history), *warned})
-    return Outcome.WARN if warned else Outcome.PASS
+    lacking = {unproven[verdict] for _, verdict in verdicts if verdict in unproven}
+    return worst({*lacking, *warned}) if lacking or warned else Outcome.PASS
 
 
-def _unproven(on_no_history: Outcome) -> Outcome:
-    return Outcome.ERROR if on_no_history is Outcome.PASS else on_no_history
+def _unproven(outcome: Outcome) -> Outcome:
+    return Outcome.ERROR if outcome is Outcome.PASS else outcome
 
 
 _TELLING = (
     (Level.REQUIRE, Verdict.BROKEN),
     (Level.REQUIRE, Verdict.UNKNOWN),
     (Level.TARGET, Verdict.UNKNOWN),
+    (Level.REQUIRE, Verdict.NAN),
+    (Level.TARGET, Verdict.NAN),
     (Level.REQUIRE, Verdict.NO_HISTORY),
     (Level.TARGET, Verdict.NO_HISTORY),
     (Level.TARGET, Verdict.BROKEN),
@@ -110,21 +125,27 @@ def _summary(findings: Sequence[Finding]) -> str:
 def _finding(condition: Condition, level: Level, reading: Reading, entry: Value) -> Finding:
     try:
         seen, missing = _compared(condition, reading, entry)
-        verdict = verdict_of(condition, seen) if seen else Verdict.NO_HISTORY
-        if missing and not _settled(condition, verdict):
+        verdict = verdict_of(condition, seen) if seen else Verdict.UNKNOWN
+        if missing and not _settled(condition, verdict, missing):
             raise missing[0]
         text = explained(condition, level, verdict, seen, partial(_limits_of, condition, reading, entry))
     except NoHistory as unknown:
         verdict, text = Verdict.NO_HISTORY, str(unknown)
+    except NotANumber as unknown:
+        verdict, text = Verdict.NAN, str(unknown)
     except Unknown as unknown:
         verdict, text = Verdict.UNKNOWN, str(unknown)
     return Finding(condition.text, level, verdict, text)
 
 
-def _settled(condition: Condition, verdict: Verdict) -> bool:
-    """Return whether the rows that can be compared decide by themselves, whatever the others would come to."""
+def _settled(condition: Condition, verdict: Verdict, missing: Sequence[Unknown]) -> bool:
+    """Return whether the rows that can be compared decide by themselves, whatever the others would come to.
+
+    A number that is none settles nothing for the good: where one row is NaN, what counted it may be broken.
+    """
     if condition.quantifier is Quantifier.ANY:
-        return verdict in {Verdict.HOLDS, Verdict.NEAR}
+        good = verdict in {Verdict.HOLDS, Verdict.NEAR}
+        return good and not any(isinstance(why, NotANumber) for why in missing)
     return verdict is Verdict.BROKEN
 
 
@@ -183,21 +204,25 @@ def row_names(reading: Reading) -> list[str]:
     return [row_name(reading, index) for index in range(len(reading.rows))]
 
 
-def _compared(condition: Condition, reading: Reading, entry: Value) -> tuple[list[Seen], list[NoHistory]]:
-    """Return the rows that were held against the limit, and for each that has too little of a past what is missing.
+def _compared(condition: Condition, reading: Reading, entry: Value) -> tuple[list[Seen], list[Unknown]]:
+    """Return the rows that were held against the limit, and why others could not be: no past, or no number.
 
-    A value that was not seen is no matter of the past: it raises Unknown before.
+    A value that was not seen at all is another matter: it raises Unknown before.
     """
     subjects = _subjects(condition, reading, entry)
     for who, value in subjects:
-        refuse_unseen(condition, who, value)
+        with suppress(NotANumber):
+            refuse_unseen(condition, who, value)
     seen, missing = [], []
     for who, value in subjects:
         try:
-            seen.append(held_against(condition, who, value, _limits_of(condition, reading, entry, who)))
-        except NoHistory as why:
+            refuse_unseen(condition, who, value)  # a number that is none is no lack of a past
+            held = held_against(condition, who, value, _limits_of(condition, reading, entry, who))
+        except (NoHistory, NotANumber) as why:
             missing.append(why)
-    return seen, missing
+            continue
+        seen.append(bounded(condition, held, reading.lower_bounds, measures_of(reading, entry)))
+    return seen, sorted(missing, key=lambda why: isinstance(why, NoHistory))
 
 
 def _limits_of(condition: Condition, reading: Reading, entry: Value, who: str) -> dict[str, Value]:

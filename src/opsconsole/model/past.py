@@ -52,13 +52,22 @@ class Earlier(msgspec.Struct, frozen=True, kw_only=True):
     """Whether there was too little to compare it with: where it is SKIPPED for that alone, its reading counts."""
     targets: tuple[str, ...] = ()
     """What the item was measured for, each by itself."""
+    parts: dict[str, "Earlier"] = {}
+    """What each of its targets came to, by its name; nothing where one target alone is asked for."""
+    cause: str = ""
+    """In one line what was wrong, where it did not pass."""
 
     def value(self, subject: str, row: str = "") -> Number | None:
-        """Return the number that a measure, column or entry had; None where it had none, or one not finite."""
+        """Return the number that a measure, column or entry had; None where it had none, or one not finite.
+
+        One that is only known to be at least something is none either.
+        """
         if subject == ENTRY:
             found = self.entered
+        elif self.reading is None or (not row and subject in self.reading.lower_bounds):
+            found = None
         else:
-            found = value_at(self.reading, subject, row) if self.reading is not None else None
+            found = value_at(self.reading, subject, row)
         return found if isinstance(found, Number) and found.value.is_finite() else None
 
 
@@ -73,6 +82,15 @@ def earlier_of(state: RunState, item: str, target: str = "") -> Earlier | None:
     found = state.items.get(item)
     if found is None or state.missed:
         return None
+    method = method_of(found.item)
+    whole = _earlier(state, found, target, method)
+    if target or not found.targets:
+        return whole
+    parts = {name: _earlier(state, found, name, method) for name in found.targets}
+    return msgspec.structs.replace(whole, parts=parts)
+
+
+def _earlier(state: RunState, found: ItemState, target: str, method: str) -> Earlier:
     latest = found.latest.get(target)
     typed = found.typed
     at = latest.body.started_at if latest is not None else typed.by.at if typed is not None else state.opened.at
@@ -83,14 +101,22 @@ def earlier_of(state: RunState, item: str, target: str = "") -> Earlier | None:
         period=state.times.period,
         at=at,
         outcome=_outcome_of(found, latest) if target else found.outcome,
+        cause=_cause(found, target),
         reading=reading,
         entered=typed.body.value if typed is not None else None,
         elapsed=latest.body.elapsed if latest is not None else None,
-        method=method_of(found.item),
+        method=method,
         signed=state.signed is not None,
         unpaired=found.skipped is None and _lacked_a_past(found.judgements.get(target)),
-        targets=found.item.for_each,
+        targets=found.targets,
     )
+
+
+def _cause(found: ItemState, target: str) -> str:
+    if not target:
+        return "" if found.outcome is Outcome.PASS else found.measured_summary
+    judgement = found.judgements.get(target)
+    return "" if judgement is None or judgement.outcome is Outcome.PASS else judgement.summary
 
 
 def _lacked_a_past(judgement: Judgement | None) -> bool:

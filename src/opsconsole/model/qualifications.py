@@ -93,6 +93,9 @@ _JUDGED = (
     "target",
     "on_empty",
     "on_timeout",
+    "on_connect_error",
+    "on_nan",
+    "on_too_few",
     "on_no_history",
     "baseline",
     "skip_when",
@@ -106,6 +109,7 @@ def substance_hash(checklist: Checklist) -> str:
     """Return the SHA-256 of what a checklist measures and how it judges: titles, help and minutes may be edited."""
     items = [{name: plain(getattr(item, name)) for name in _JUDGED} for item in checklist.items]
     said = {"items": items, "schedule": plain(checklist.schedule), "timezone": checklist.due.timezone}
+    said |= {"cutoff": checklist.cutoff.text} if checklist.cutoff.seconds else {}
     return hashlib.sha256(canonical(said)).hexdigest()
 
 

@@ -63,6 +63,9 @@ class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
     """The column that names a row in explanations; the first text column where empty."""
     truncated: bool = False
     """Rows were left out: neither their number nor all of them can be judged."""
+    lower_bounds: tuple[str, ...] = ()
+    """Measures that are at least what is given: more was there than could be counted. Nothing can be shown to be
+    less than a limit by them, only more."""
     evidence: tuple[Evidence, ...] = ()
     command: str = ""
     """A command line that shows the same, without secrets."""
@@ -98,6 +101,8 @@ class Verdict(StrEnum):
     NEAR = "near"
     BROKEN = "broken"
     UNKNOWN = "unknown"
+    NAN = "nan"
+    """A number that it speaks of is none."""
     NO_HISTORY = "no-history"
     """There is too little of a past to compare with."""
 

@@ -163,6 +163,7 @@ def redacted_reading(reading: Reading, known: Iterable[str] = ()) -> Reading:
         rows=tuple(tuple(_value(cell, secrets) for cell in row) for row in reading.rows),
         label=_kept(reading.label, secrets),
         truncated=reading.truncated,
+        lower_bounds=reading.lower_bounds,
         evidence=tuple(
             Evidence(
                 _kept(each.title, secrets), _kept(each.text, secrets), each.truncated or len(each.text) > MAX_TEXT

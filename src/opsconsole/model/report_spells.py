@@ -45,7 +45,7 @@ def observations(state: RunState, item: ItemState) -> Iterator[Observation]:
         judgement = attempt.body.judgement
         latest[attempt.body.target] = judgement.outcome
         outcome = worst(latest.values())
-        whole = item.item.entry is None and all(each in latest for each in item.item.for_each)
+        whole = item.item.entry is None and all(each in latest for each in item.targets)
         if whole or outcome in BAD:
             yield Observation(attempt.body.started_at, state.run, outcome, item_cause(item, judgement.summary))
     if item.typed is not None:

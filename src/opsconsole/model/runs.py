@@ -18,6 +18,7 @@ from opsconsole.model.events import (
     Entered,
     Filled,
     Handled,
+    Listed,
     Meaning,
     Measured,
     Noted,
@@ -158,7 +159,7 @@ class RunState:
                     self.amend(body.statement.amendment, by, stored.seq)
             case Filled() | Noted(item="") | Pruned() | Raised() | Handled() as body:
                 self._apply_to_run(body, by)
-            case Measured() | Ticked() | Entered() as body if self._is_superseded(body):
+            case Measured() | Listed() | Ticked() | Entered() as body if self._is_superseded(body):
                 pass  # it says nothing of the item as it is defined now
             case body:
                 self._state(body.item).apply(body, by, stored.seq)
@@ -210,7 +211,7 @@ class RunState:
             raise FoldError(f"{self.run} has no item '{item}'")
         return state
 
-    def _is_superseded(self, body: Measured | Ticked | Entered) -> bool:
+    def _is_superseded(self, body: Measured | Listed | Ticked | Entered) -> bool:
         """Return whether it was done by a definition of its item that another process has replaced meanwhile."""
         state = self._state(body.item)
         if body.definition_hash in {"", self.definition_hash}:
@@ -236,7 +237,7 @@ _SETTLING = frozenset({Meaning.PERFORMED, Meaning.AMENDED})
 
 def _by_hand(body: Body) -> bool:
     """Return whether a person did it, and not the program: a waiver may have been carried over."""
-    return not isinstance(body, Opened | Measured | Redefined | Pruned) and not (
+    return not isinstance(body, Opened | Measured | Listed | Redefined | Pruned) and not (
         isinstance(body, Waived) and body.origin
     )
 

@@ -132,7 +132,8 @@ def _to_do(state: ItemState) -> Iterator[Paragraph]:
 
 
 def _findings(state: ItemState) -> Iterator[Paragraph]:
-    judgements = {target: each for target, each in state.judgements.items() if each.findings}
+    worst_first = sorted(state.judgements.items(), key=lambda each: each[1].outcome is Outcome.PASS)
+    judgements = {target: each for target, each in worst_first if each.findings}
     if not judgements:
         yield from _conditions(state.item)
         return
@@ -194,6 +195,8 @@ def _help(item: Item) -> Iterator[Paragraph]:
         facts.append(f"about {item.minutes} min")
     if item.requires:
         facts.append(f"needs {', '.join(item.requires)}")
+    if item.listed_by:
+        facts.append(f"targets from {item.listed_by}")
     facts.append(f"id {item.id}")
     yield Paragraph.plain(f"\n{' · '.join(facts)}", "dim")
 
@@ -230,7 +233,8 @@ def _attempt(run: RunState, attempt: Attempt) -> Paragraph:
 
 def _latest(state: ItemState) -> Iterator[Paragraph]:
     """Yield the readings in force: measures, tables, evidence, and how to see the same by hand."""
-    for target, attempt in state.latest.items():
+    worst_first = sorted(state.latest.items(), key=lambda each: each[1].body.judgement.outcome is Outcome.PASS)
+    for target, attempt in worst_first:
         reading = attempt.body.reading
         if reading is None:
             continue
@@ -250,7 +254,8 @@ def _reading(reading: Reading, title: str) -> Iterator[Paragraph]:
         yield _heading(f"Reading{title}")
         width = max(map(len, reading.measures))
         for name, value in reading.measures.items():
-            yield Paragraph((Piece(f"{name:<{width}}  ", "dim"), Piece(shown(value))), width + 2)
+            least = "at least " if name in reading.lower_bounds else ""
+            yield Paragraph((Piece(f"{name:<{width}}  ", "dim"), Piece(f"{least}{shown(value)}")), width + 2)
     if reading.tabular:
         count = f"{len(reading.rows)} row{'' if len(reading.rows) == 1 else 's'}"
         yield _heading(f"{count}{title}{' (cut off)' if reading.truncated else ''}")

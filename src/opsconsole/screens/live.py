@@ -7,6 +7,7 @@ from contextlib import suppress
 from opsconsole.contracts.store import StoreUnavailable
 from opsconsole.engine.changes import Change, Changed, Progress
 from opsconsole.engine.engine import Engine
+from opsconsole.engine.foreseen import unmeasured
 from opsconsole.engine.session import RunSession
 from opsconsole.model.actions import Action
 from opsconsole.model.calendar import Period
@@ -86,7 +87,7 @@ class LiveRun:
         """Return the ids of items that are measured and have not been in this run; of one that is over, none."""
         if self.state.missed or self.state.times.over(self.session.clock()):
             return ()
-        return tuple(name for name, each in self.state.items.items() if each.item.measured and not each.attempts)
+        return unmeasured(self.state)
 
     def _wait(self) -> None:
         self._waiting = True

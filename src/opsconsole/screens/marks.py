@@ -50,6 +50,7 @@ VERDICTS = {
     Verdict.NEAR: Mark("[x]", "near", "$warning"),
     Verdict.BROKEN: Mark("[!]", "broken", "bold $error"),
     Verdict.UNKNOWN: Mark("[?]", "unknown", "bold $error"),
+    Verdict.NAN: Mark("[?]", "NaN", "bold $error"),
     Verdict.NO_HISTORY: Mark("[?]", "no past", "$warning"),
 }
 """One mark for each verdict of a condition."""

@@ -2,14 +2,31 @@
 
 from pathlib import Path
 
+from opsconsole.checks.httpsources import http_problems
+from opsconsole.checks.mysqlsources import mysql_problems
 from opsconsole.checks.sources import dsn_problem
 from opsconsole.config.loading import load_config
 from opsconsole.config.settings import Config, LoadedConfig
 from opsconsole.config.trust import unfit_for_state
+from opsconsole.contracts.probe import Source, SourceKind
 from opsconsole.model.errors import OpsconsoleError
 
-SOURCE_KINDS = {"postgresql": dsn_problem}
-"""Kinds of sources, each with what says why a connection string is refused."""
+
+def _postgresql_problems(source: Source) -> list[tuple[str, str]]:
+    problem = dsn_problem(source.dsn)
+    return [] if problem is None else [("dsn", problem)]
+
+
+SOURCE_KINDS = {
+    each.name: each
+    for each in (
+        SourceKind(name="postgresql", keys=("dsn",), check=_postgresql_problems),
+        SourceKind(name="questdb", keys=("dsn",), check=_postgresql_problems),
+        SourceKind(name="mysql", keys=("dsn", "password", "ca"), check=mysql_problems),
+        SourceKind(name="http", keys=("url", "user", "password", "bearer", "headers", "ca"), check=http_problems),
+    )
+}
+"""Kinds of sources, each with what is known of it without connecting."""
 
 
 def loaded_config(config: Path | None, state: Path | None) -> LoadedConfig:

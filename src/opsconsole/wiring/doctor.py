@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from opsconsole.checks.httpsources import HTTP
 from opsconsole.checks.sources import SourceReport, inspect_source
 from opsconsole.config.settings import Config
 from opsconsole.contracts.probe import Source
@@ -20,6 +21,8 @@ from opsconsole.model.redaction import redacted
 from opsconsole.model.values import formatted
 from opsconsole.wiring.checked import Checked
 from opsconsole.wiring.definitions import Definitions
+from opsconsole.wiring.doctor_databases import database_findings
+from opsconsole.wiring.doctor_http import http_findings
 from opsconsole.wiring.doctor_signing import signing_findings
 from opsconsole.wiring.secrets import known_secrets
 from opsconsole.wiring.services import PATIENCE
@@ -60,11 +63,16 @@ def _sources(sources: Mapping[str, Source]) -> Iterator[Checked]:
     if not sources:
         yield Checked("sources", Outcome.PASS, "the configuration names none")
 
-    async def inspected() -> list[SourceReport]:
-        return await asyncio.gather(*(inspect_source(name, source) for name, source in sources.items()))
+    of_http = {name: source for name, source in sources.items() if source.kind == HTTP}
+    of_postgres = {name: source for name, source in sources.items() if source.kind == "postgresql"}
 
-    for report in asyncio.run(inspected()) if sources else ():
+    async def inspected() -> list[SourceReport]:
+        return await asyncio.gather(*(inspect_source(name, source) for name, source in of_postgres.items()))
+
+    for report in asyncio.run(inspected()) if of_postgres else ():
         yield from _source(report)
+    yield from http_findings(of_http)
+    yield from database_findings(sources)
 
 
 def _source(report: SourceReport) -> Iterator[Checked]:

@@ -7,7 +7,34 @@ from functools import cached_property
 from opsconsole.contracts.probe import ProbeKind
 from opsconsole.model.errors import OpsconsoleError
 
-BUILT_IN = ("command", "disk", "history", "journal", "load", "memory", "sql", "timer", "unit")
+BUILT_IN = (
+    "backup",
+    "clock",
+    "command",
+    "compare",
+    "container",
+    "cpu",
+    "disk",
+    "dns",
+    "file",
+    "history",
+    "http",
+    "journal",
+    "load",
+    "logfile",
+    "loki",
+    "memory",
+    "mysql",
+    "network",
+    "postgres",
+    "process",
+    "prometheus",
+    "ratio",
+    "sql",
+    "tcp",
+    "timer",
+    "unit",
+)
 ENTRY_POINTS = "opsconsole.probes"
 """Where third parties name their kinds: `name = "package.module:KIND"`."""
 

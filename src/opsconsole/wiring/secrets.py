@@ -3,8 +3,13 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+import msgspec
 
 from opsconsole.checks.pgsecrets import environment_secrets, stored_passwords
+from opsconsole.config.references import UnresolvedError, is_reference, resolved
 from opsconsole.config.settings import Config
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.redaction import SHORTEST_SECRET
@@ -27,9 +32,11 @@ def known_secrets(
     """Return the values that must not reach a record, a log or a terminal.
 
     They are the passwords that libpq would take for the configured connections, the values of variables whose names
-    say that they are secret, the passwords in variables that are URLs, and the values of variables that commands
-    are given (`pass_env`). Without a configuration only what the environment and the default files tell is known.
+    say that they are secret, the passwords in variables that are URLs, the values of variables that commands are
+    given (`pass_env`), and what references lead to (`env:NAME`, `file:PATH`). Without a configuration only what the
+    environment and the default files tell is known.
     """
+    checklists = tuple(checklists)
     named = {*_passed_on(checklists)} | {
         name
         for name in environ
@@ -38,8 +45,31 @@ def known_secrets(
     dsns = [config.store.dsn, *(each.dsn for each in config.sources.values())] if config is not None else []
     of_environment = {environ[name] for name in named if len(environ.get(name, "")) >= _LONG}
     of_libpq = {each for each in stored_passwords(dsns) if len(each) >= SHORTEST_SECRET}
+    kept = {each for each in _kept(config, checklists) if len(each) >= SHORTEST_SECRET}
     in_urls = {each for each in environment_secrets(environ) if len(each) >= SHORTEST_SECRET}
-    return tuple(sorted(of_environment | of_libpq | in_urls))
+    return tuple(sorted(of_environment | of_libpq | in_urls | kept))
+
+
+def _kept(config: Config | None, checklists: Iterable[Checklist]) -> Iterator[str]:
+    """Yield what the references of sources and items lead to, as far as that can be read now."""
+    sources = config.sources.values() if config is not None else ()
+    said = [msgspec.to_builtins(each) for each in sources]
+    said += [item.options for checklist in checklists for item in checklist.items]
+    for text in _texts(said):
+        if is_reference(text):
+            with suppress(UnresolvedError):  # whoever needs it says so
+                yield resolved(text)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            yield from _texts(list(value.values()))
+        case list() | tuple():
+            for each in value:
+                yield from _texts(each)
 
 
 def _passed_on(checklists: Iterable[Checklist]) -> Iterator[str]:

@@ -1,0 +1,89 @@
+"""What kept an answer away, in words: from the exceptions of httpx, aiohttp, ssl and the system."""
+
+import os
+import re
+import ssl
+from collections.abc import Iterator
+
+from opsconsole.contracts.probe import ProbeError
+
+_NUMBERED = re.compile(r"\[Errno -?\d+\] ?")
+_DOWN = "see whether it runs, and whether this host may reach it"
+_LOG = "see its own log"
+_TLS = "renew it, or name the certificates it is trusted by as `ca`"
+
+
+class UntrustedError(ProbeError):
+    """The certificate of a server is not one that it is trusted by; `why` is what OpenSSL says of it."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__("tls", f"the certificate of {name} is refused: {why}", _TLS)
+        self.why = why
+
+
+def problem_of(name: str, error: Exception, elapsed: float) -> ProbeError:
+    """Return the problem that an exception is, by the innermost ones, for those around them say less.
+
+    `name` is what the server is called, `elapsed` the seconds since it was asked.
+    """
+    import aiohttp
+    import httpx
+
+    chain = list(_causes(error))
+    tls = _of_tls(name, chain)
+    if tls is not None:
+        return tls
+    if _any(chain, aiohttp.ClientConnectorDNSError):
+        return ProbeError("source-down", f"no address is known for {name}{_system(chain)}", _DOWN)
+    if _any(chain, aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout) and not _any(
+        chain, aiohttp.ServerDisconnectedError, OSError, but=TimeoutError
+    ):
+        return ProbeError("source-down", f"{name} could not be reached within {elapsed:.3g} s", _DOWN)
+    if _any(chain, aiohttp.ClientConnectorError):
+        return ProbeError("source-down", f"{name} cannot be reached{_system(chain)}", _DOWN)
+    if _any(chain, aiohttp.ServerDisconnectedError):
+        return ProbeError("bad-answer", f"{name} closed the connection without an answer", _LOG)
+    if _any(chain, aiohttp.ClientPayloadError, httpx.ReadError, ConnectionError):
+        return ProbeError(
+            "bad-answer", f"{name} closed the connection in the middle of its answer", "see its own log"
+        )
+    if _any(chain, aiohttp.ClientError, httpx.HTTPError, ValueError):
+        said = _plainly(chain[-1]).removeprefix("400, message: ")
+        return ProbeError("bad-answer", f"{name} does not answer as HTTP asks: {said}", "is it HTTP there?")
+    return ProbeError("failed", f"{name} could not be asked: {type(error).__name__}: {_plainly(error)}")
+
+
+def _of_tls(name: str, chain: list[BaseException]) -> ProbeError | None:
+    """Return the problem that the innermost error of the ssl module is; those that aiohttp derives say less."""
+    own = (ssl.SSLError, ssl.SSLCertVerificationError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+    tls = next((each for each in reversed(chain) if type(each) in own), None)
+    if isinstance(tls, ssl.SSLCertVerificationError):
+        return UntrustedError(name, str(tls.verify_message or tls))
+    if isinstance(tls, ssl.SSLError):
+        return ProbeError("tls", f"no TLS connection to {name}: {tls.reason or tls}", "is it TLS there?")
+    return None
+
+
+def _any(chain: list[BaseException], *kinds: type[BaseException], but: type[BaseException] | None = None) -> bool:
+    return any(isinstance(each, kinds) and (but is None or not isinstance(each, but)) for each in chain)
+
+
+def _system(chain: list[BaseException]) -> str:
+    """Return what the system says, with a colon before it; asyncio puts other words in its place."""
+    own = next((each for each in reversed(chain) if isinstance(each, OSError) and each.strerror), None)
+    if own is None:
+        said = _plainly(chain[-1])
+    else:
+        said = os.strerror(own.errno) if own.errno and own.errno > 0 else str(own.strerror)
+    said = _NUMBERED.sub("", said)
+    return f": {said}" if said else ""
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _plainly(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

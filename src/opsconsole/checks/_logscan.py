@@ -1,0 +1,372 @@
+"""The worker of the probe `logfile`: reads one log and says what is in it.
+
+It is a process of its own, because a regular expression that takes for ever can be ended in no other way: `re`
+does not give up the interpreter's lock while it searches, so in a thread it would hold up the whole console. It
+imports the standard library only, and its memory is limited by the kernel. The request is a line of JSON on its
+command line, the answer one on its standard output.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import resource
+import sys
+import time
+
+from opsconsole.checks._logentries import Chunks, Selection, entries
+from opsconsole.checks._logfiles import Files, Part, Refusal, opened, unreadable
+from opsconsole.checks._logmessages import LEVELS, hints_of, level_of
+from opsconsole.checks._logplaces import (
+    ORDER_SLACK,
+    first_of,
+    in_order,
+    last_entry,
+    last_of,
+    place_after,
+    place_of,
+    samples,
+    tail_of,
+)
+from opsconsole.checks._logtally import Tally
+from opsconsole.checks._logtimes import Format, Lines, Stamp, Zone, formats, recognised
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # loading it would cost the worker a fifth of its start
+    import re
+    from collections.abc import Iterator
+    from typing import Any
+
+MEMORY = 512 << 20
+"""Bytes of address space that the worker may have (512 MiB); it needs 40 to 60 MB mostly."""
+_ROOM = 16 << 20
+_TRIES = 3
+_FEW = 1 << 14
+"""Bytes in which the format shows mostly; where it does not, more are looked at."""
+_FUTURE = 300.0
+"""Seconds that the newest entry may be ahead of the clock."""
+_FOLD = 4 * 3600.0
+_PROGRESS_SECONDS = 0.2
+
+
+class Scan:
+    """One reading of a log from its files to the answer."""
+
+    def __init__(self, request: dict[str, Any], files: Files) -> None:
+        self.request = request
+        self.files = files
+        self.since: float | None = request["since"]
+        self.until: float = request["until"]
+        self.before: float | None = request["before"]
+        self.level: str = request["level"]
+        self.access = False
+        self.tally = Tally(list(request["patterns"]), request["rows"], messages=request["messages"])
+        self.forms: dict[Part, Format] = {}
+        self.firsts: dict[Part, Stamp] = {}
+        self.read: list[Part] = []
+        self.notes = files.notes
+        self.cut = self.doubtful = self.bytes = 0
+        self.newest: float | None = None
+        self.zone = Zone(_zone(request["zone"]))
+        self.folds = self._near_fold()
+        self._told = time.monotonic()
+
+    @property
+    def begins(self) -> float:
+        """From when on entries matter."""
+        since = float("-inf") if self.since is None else self.since
+        return since if self.before is None else since - self.before
+
+    def run(self) -> dict[str, Any]:
+        """Read everything and return the answer; raises Refusal."""
+        self.files.parts = [part for part in self.files.parts if part.begins < part.size]
+        if not self.files.parts:
+            if self.files.closed:
+                raise unreadable(self.files.closed[0][0])
+            raise Refusal("empty", f"{self.request['path']} is empty", "does whatever writes it still do so?")
+        self._recognise()
+        ordered = self._ordered()
+        self._look_at_newest(ordered)
+        needed = self._needed(ordered)
+        for part in needed:
+            self._scan(part)
+        if not all(part.unchanged() for part in needed):
+            raise Refusal(
+                "changing", f"{self.request['path']} was truncated while it was being read", "measure again"
+            )
+        return self._answer(ordered)
+
+    # --- which files -------------------------------------------------------------------------------
+
+    def _recognise(self) -> None:
+        """Find out in which format each file's times are."""
+        known = formats(self.request["format"], self.zone)
+        for part in self.files.parts:
+            form = recognised(samples(part, _FEW), known) or recognised(samples(part), known)
+            if form is None and self.since is not None:
+                if part.mtime < self.begins - ORDER_SLACK:
+                    self.notes.append(f"in {part.path} no times are found; it was last written before that")
+                    continue
+                raise _without_times(part, self.request["format"])
+            self.forms[part] = form or Lines()
+        if self.level and not any(self._levels(part, text) for part in self.forms for text in samples(part)):
+            path = self.request["path"]
+            raise Refusal("no-levels", f"no severity is named by the entries of {path}", "leave `level` out")
+
+    def _levels(self, part: Part, text: bytes) -> bool:
+        form = self.forms[part]
+        found = (level_of(text[start:end], access=form.name == "access") for start, end in entries(text, form.head))
+        return any(found)
+
+    def _ordered(self) -> list[Part]:
+        """Return the files in the order of their first entries."""
+        timed = []
+        for part, form in self.forms.items():
+            first = first_of(part, form)
+            if first is not None:
+                self.firsts[part] = first
+            elif self.since is not None:
+                if part.mtime < self.begins - ORDER_SLACK:
+                    continue
+                raise _without_times(part, self.request["format"])
+            timed.append(part)
+        if not timed:
+            raise Refusal("no-times", f"{self.request['path']} has no entries with times that are looked at")
+        return sorted(timed, key=lambda part: (self.firsts.get(part, (part.mtime,)), part.mtime))
+
+    def _needed(self, ordered: list[Part]) -> list[Part]:
+        """Return the files that may hold what is looked at; raises Refusal where one of them is not readable."""
+        begins = self.begins - ORDER_SLACK
+        for path, changed in self.files.closed:
+            if changed >= begins:
+                raise unreadable(path)
+        if self.since is None:
+            return ordered
+        followers = [*ordered[1:], None]
+        return [
+            part
+            for part, after in zip(ordered, followers, strict=True)
+            if (after is None or self.firsts[after][1] >= begins)
+            and self.firsts[part][0] < self.until + ORDER_SLACK
+        ]
+
+    def _look_at_newest(self, ordered: list[Part]) -> None:
+        """Find out when the last entry was written; raises Refusal where that is still to come."""
+        part = ordered[-1]
+        form = self.forms[part]
+        if isinstance(form, Lines):
+            return
+        found = last_of(part, form)
+        if found is None:
+            if self.since is not None:
+                raise _without_times(part, self.request["format"], where="at the end of ")
+            return
+        early, _ = found
+        self.newest = early
+        now: float = self.request["now"]
+        if early > now + _FUTURE:
+            raise Refusal(
+                "future",
+                f"the newest entry of {part.path} is of {_shown(early)}, which is still to come",
+                "say in which `timezone` its times are, or set the clock right",
+            )
+        if part.mtime - early > 1500 and abs((part.mtime - early + 120) % 900 - 120) < 120:  # noqa: PLR2004
+            hours = round((part.mtime - early) / 900) / 4
+            self.notes.append(
+                f"{part.path} was last written {hours:g} h after its newest entry: "
+                "if its times are of another zone, say so by `timezone`"
+            )
+
+    # --- what is in them ---------------------------------------------------------------------------
+
+    def _scan(self, part: Part) -> None:
+        form = self.forms[part]
+        self.access = form.name == "access"
+        start, end = self._stretch(part, form)
+        self.read.append(part)
+        jump = self._put_back(part, form, start, end)
+        selection = Selection(self.request["patterns"], self._hints(part))
+        chunks = Chunks(self._progress(part, start, end), form)
+        at, stamp = start, self.firsts.get(part)
+        for data in chunks:
+            for first, last, names in selection.spans(data, form.head):
+                match = form.head.match(data, first)
+                stamp = (form.stamp(match, part.mtime) if match is not None else None) or stamp
+                self._take(_settled(stamp, at + first, jump), data[first:last], match, names)
+            at += len(data)
+        self.cut += chunks.cut
+
+    def _hints(self, part: Part) -> tuple[bytes, ...]:
+        if not self.level:
+            return ()
+        prioritised = any(b"\n<" in text or text.startswith(b"<") for text in samples(part))
+        return hints_of(self.level, access=self.access, prioritised=prioritised)
+
+    def _take(
+        self, stamp: Stamp | None, entry: bytes, match: re.Match[bytes] | None, names: frozenset[str]
+    ) -> None:
+        """Count an entry if it is of the time and the severity asked for."""
+        early, late = stamp or (0.0, 0.0)
+        timed = self.since is not None
+        if timed and (stamp is None or late < self.begins or early >= self.until):
+            return
+        level = level_of(entry, access=self.access)
+        if self.level and (not level or LEVELS.index(level) < LEVELS.index(self.level)):
+            return
+        head = 0 if match is None else match.end() - match.start()
+        if self.since is not None and late < self.since:
+            self.tally.add_before(entry, head)
+            return
+        if early != late:
+            self.doubtful += 1
+        self.tally.add(stamp, level, entry, head, names)
+
+    def _stretch(self, part: Part, form: Format) -> tuple[int, int]:
+        """Return the part of a file to read: all of it where it is compressed, or not in the order of time."""
+        if self.since is None or part.packing:
+            return 0, part.size
+        seen = [(part.begins, self.firsts[part])]
+        start = place_of(part, form, self.begins - ORDER_SLACK - (_FOLD if self.folds else 0), seen)
+        last = last_entry(part, form)
+        seen += [] if last is None else [last]
+        end = part.size
+        if last is not None and last[1][0] > self.until + ORDER_SLACK:
+            beyond = place_of(part, form, self.until + ORDER_SLACK, seen)
+            end = min(part.size, place_after(part, form, beyond, self.until + ORDER_SLACK))
+        if not in_order(seen):
+            self.notes.append(f"{part.path} is not in the order of time, so the whole of it was read")
+            return 0, part.size
+        return start, end
+
+    def _put_back(self, part: Part, form: Format, start: int, end: int) -> int | None:
+        """Return the place from which on times of an hour that came twice are of the second; None where none is."""
+        if not self.folds:
+            return None
+        latest, at = float("-inf"), start
+        for data in Chunks(self._progress(part, start, end), form):
+            for first, _ in entries(data, form.head):
+                early, late = form.at(data, first, part.mtime) or (0.0, 0.0)
+                if early != late and early < latest - 60:
+                    return at + first
+                latest = max(latest, early) if early != late else latest
+            at += len(data)
+        return None
+
+    def _near_fold(self) -> bool:
+        """Return whether the clock was put back in the time that is looked at, or just before or after."""
+        where = self.zone.where
+        if self.since is None or where is dt.UTC:
+            return False
+        first, last = max(self.begins, self.until - 400 * 86400) - _FOLD, self.until + _FOLD
+        at = first
+        while at < last:
+            here = dt.datetime.fromtimestamp(at, where).utcoffset()
+            then = dt.datetime.fromtimestamp(min(at + 3600, last), where).utcoffset()
+            if here is not None and then is not None and then < here:
+                return True
+            at += 3600
+        return False
+
+    def _progress(self, part: Part, start: int, end: int) -> Iterator[bytes]:
+        """Yield what is read, and say now and then on standard error how far it has come."""
+        for block in part.blocks(start, end):
+            yield block
+            self.bytes += len(block)
+            now = time.monotonic()
+            if now - self._told > _PROGRESS_SECONDS:
+                self._told = now
+                os.write(2, f"{self.bytes >> 20} MiB had been read, the last of them of {part.path}\n".encode())
+
+    # --- what is answered --------------------------------------------------------------------------
+
+    def _answer(self, ordered: list[Part]) -> dict[str, Any]:
+        tally = self.tally
+        oldest = self.firsts.get(ordered[0])
+        messages = tally.messages() if self.request["messages"] else []
+        return {
+            "count": tally.count,
+            "patterns": tally.by_pattern,
+            "newest": self.newest,
+            "oldest": None if oldest is None else oldest[0],
+            "burst": tally.burst(),
+            "kept": tally.kept(),
+            "hours": tally.hours(),
+            "messages": messages[: self.request["rows"]],
+            "different": len(messages),
+            "new": sum(1 for each in messages if each[-1]),
+            "most": messages[0][1] if messages else 0,
+            "many_messages": tally.many_messages,
+            "tail": tail_of(ordered, self.request["tail"]) if self.request["tail"] else "",
+            "read": [part.path for part in self.read],
+            "formats": sorted({form.name for part, form in self.forms.items() if part in self.read and form.name}),
+            "notes": self.notes,
+            "cut": self.cut,
+            "doubtful": self.doubtful,
+            "bytes": self.bytes,
+        }
+
+
+def _zone(name: str) -> dt.tzinfo:
+    if name == "UTC":
+        return dt.UTC
+    from zoneinfo import ZoneInfo
+
+    if not name.startswith("/"):
+        return ZoneInfo(name)
+    try:
+        with open(name, "rb") as file:  # noqa: PTH123 - pathlib costs the worker a third of its start
+            return ZoneInfo.from_file(file)
+    except FileNotFoundError:
+        return dt.UTC
+
+
+def _settled(stamp: Stamp | None, at: int, jump: int | None) -> Stamp | None:
+    """Return the time of an entry, of the two in an hour that came twice the one that its place tells."""
+    if stamp is None or jump is None or stamp[0] == stamp[1]:
+        return stamp
+    return (stamp[0], stamp[0]) if at < jump else (stamp[1], stamp[1])
+
+
+def _without_times(part: Part, declared: str, where: str = "") -> Refusal:
+    looked = "of any format that is known" if declared == "auto" else f"as '{declared}' says"
+    return Refusal(
+        "no-times",
+        f"{where}{part.path} no line begins with a time {looked}",
+        'declare the `format` of its times, or count in the whole log: since = "all"',
+    )
+
+
+def _shown(at: float) -> str:
+    return f"{dt.datetime.fromtimestamp(at, dt.UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+def answered(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer to a request, or the problem; a log that changes meanwhile is read again."""
+    for attempt in range(1, _TRIES + 1):
+        try:
+            files = opened(request["path"], rotated=request["rotated"])
+            try:
+                return Scan(request, files).run()
+            finally:
+                files.close()
+        except Refusal as refusal:
+            if refusal.reason != "changing" or attempt == _TRIES:
+                return {"problem": [refusal.reason, refusal.cause, refusal.hint]}
+        except MemoryError:
+            break
+        except OSError as error:
+            return {"problem": ["failed", f"{request['path']} cannot be read: {error.strerror}", ""]}
+    return {
+        "problem": ["too-large", f"{request['path']} needs more than {MEMORY >> 20} MiB of memory to be read", ""]
+    }
+
+
+def main(text: str) -> None:
+    """Answer the request that is the first argument."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    bytes(
+        _ROOM
+    )  # given back at once: from then on glibc keeps what is freed, instead of asking for each block anew
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    sys.stdout.write(json.dumps(answered(json.loads(text)), ensure_ascii=False))

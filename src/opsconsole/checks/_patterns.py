@@ -1,0 +1,61 @@
+"""Named values that patterns find in a text."""
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+
+from opsconsole.checks._jsonreading import value_of
+from opsconsole.checks._scales import scale_of
+from opsconsole.model.values import Number, Value, decimal_of
+
+
+def pattern_problem(pattern: str) -> str | None:
+    """Return why a text is no pattern with a group, None where it is one."""
+    if not re.fullmatch(r"/.+/", pattern, re.DOTALL):
+        return f"'{pattern}' is no pattern; write it between slashes, with a group: '/used: ([0-9]+)/'"
+    try:
+        groups = re.compile(pattern[1:-1]).groups
+    except (re.error, RecursionError, OverflowError) as error:
+        return f"{pattern} is no regular expression: {error}"
+    if not groups:
+        return f"{pattern} has no group; put parentheses around the number, like '/used: ([0-9]+)/'"
+    return None
+
+
+def first_group(pattern: str, text: str) -> str | None:
+    """Return what the first group holds where the pattern is found first; None where there is no such."""
+    match = re.search(pattern[1:-1], text, re.MULTILINE)
+    return None if match is None else match[1]
+
+
+def values_in(
+    text: str,
+    patterns: Mapping[str, str],
+    units: Mapping[str, str],
+    ages: Sequence[str],
+    *,
+    now: dt.datetime,
+    timezone: str = "",
+) -> tuple[dict[str, Value], list[str]]:
+    """Return the value of each pattern by name, None where it is not found, and notes on those.
+
+    What has a unit must be a number, what is an age a timestamp; of the others numbers are numbers, the rest texts.
+    """
+    found: dict[str, Value] = {}
+    notes: list[str] = []
+    for name, pattern in patterns.items():
+        said = first_group(pattern, text)
+        found[name] = None
+        if said is None:
+            notes.append(f"{name}: {pattern} is not found")
+            continue
+        try:
+            if name in ages or name in units:
+                scale = scale_of(units[name]) if name in units else None
+                found[name] = value_of(said, scale, now if name in ages else None, timezone)
+            else:
+                plain = decimal_of(said)
+                found[name] = said if plain is None else Number(plain)
+        except ValueError as error:
+            notes.append(f"{name}: {error}")
+    return found, notes

@@ -1,0 +1,77 @@
+"""What the options of a probe are, read from the source that defines them, in the words of a checklist's author."""
+
+import ast
+import inspect
+import textwrap
+from decimal import Decimal
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import msgspec
+
+from opsconsole.model.values import Duration
+
+
+def field_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
+    """Return the docstring that follows each field in the source of a struct, and of those it is made from."""
+    found: dict[str, str] = {}
+    for each in reversed(struct.__mro__):
+        if each is not msgspec.Struct and issubclass(each, msgspec.Struct):
+            found |= _own_docs(each)
+    return found
+
+
+def _own_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
+    try:
+        body = ast.parse(textwrap.dedent(inspect.getsource(struct))).body[0]
+    except (OSError, TypeError, SyntaxError):  # a struct of a third party that was made without a source
+        return {}
+    found: dict[str, str] = {}
+    if not isinstance(body, ast.ClassDef):
+        return found
+    for field, after in zip(body.body, [*body.body[1:], None], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            said = ""
+            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+                said = " ".join(str(after.value.value).split())
+            found[field.target.id] = said
+    return found
+
+
+def type_name(kind: Any) -> str:
+    """Return a type in the words of a checklist's author."""
+    names = {
+        str: "text",
+        int: "whole number",
+        Decimal: "number",
+        bool: "true or false",
+        Duration: "duration, `10 s`",
+    }
+    if kind in names:
+        return names[kind]
+    arguments = [each for each in get_args(kind) if each not in {type(None), ...}]
+    origin = get_origin(kind)
+    if origin is Annotated:
+        return type_name(kind.__origin__)
+    if origin is Literal:
+        return " or ".join(f"`{each}`" for each in get_args(kind) if each)
+    if origin in {tuple, list}:
+        return f"list of {type_name(arguments[0])}"
+    if origin is dict:
+        return f"table of {type_name(arguments[1])}"
+    if arguments:
+        return " or ".join(type_name(each) for each in arguments)
+    if isinstance(kind, type) and issubclass(kind, str):
+        return " or ".join(f"`{each}`" for each in kind)  # type: ignore[attr-defined]
+    return getattr(kind, "__name__", str(kind))
+
+
+def default_text(field: msgspec.structs.FieldInfo) -> str:
+    """Return what a field is where the checklist does not say."""
+    value = field.default
+    if field.required:
+        return "required"
+    if value is msgspec.NODEFAULT:
+        value = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else ""
+    if value is None or value in ("", (), {}, []):
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
