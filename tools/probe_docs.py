@@ -62,6 +62,7 @@ def section(kind: ProbeKind) -> str:
         said = docs.get(field.name, "").replace("|", "\\|")
         lines.append(f"| `{field.encode_name}` | {said} | {type_name(field.type)} | {default_text(field)} |")
     lines += subject_rows(kind)
+    lines += [f"\n{TRIED[kind.name]}"] if kind.name in TRIED else []
     if kind.name == "history":
         lines += ["", "What each of them is: [Looking back](checklists.md#looking-back)."]
     if kind.name == "sql":
@@ -75,6 +76,13 @@ def page() -> str:
     kinds = probe_kinds()
     return HEAD + "".join(section(kinds[name]) for name in sorted(kinds))
 
+
+TRIED = {
+    "loki": "It is tested against a double made of answers that Loki 3.3.2 gave, and of its documentation.",
+    "mysql": "It is tested against MariaDB 10.11; what MySQL does in another way, against doubles of its protocol.",
+    "container": "It is tested against Docker 20.10; podman by a double made of its documentation.",
+}
+"""What a reader should know of the components that a probe was tried against."""
 
 EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "backup": {"": {"path": "/srv/backups", "checksum": True, "test": True, "contains": ["public.orders"]}},

@@ -499,11 +499,10 @@ async def test_hostile_reasons_are_text(make: Make) -> None:
     monitored = make(actor=MAL, qualifications=(rules,), checklists=(DAILY,))
     await monitored.past({17: "pass"})
     await monitored.day(dt.date(2026, 11, 18), "fail", actor)
-    await monitored.past({})
-    await monitored.amended(dt.date(2026, 11, 18), AmendmentKind.RESET, f"because {HOSTILE}")
     for number in (19, 20):
         await monitored.day(dt.date(2026, 11, number), "pass", actor)
     await monitored.past({})
+    await monitored.amended(dt.date(2026, 11, 18), AmendmentKind.RESET, f"because {HOSTILE}")
     async with driving(monitored, size=(120, 40)) as driver:
         await at_qualification(driver, "· verified", "because \\x1b[2J")
         assert_harmless(driver.text)
