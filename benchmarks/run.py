@@ -2,6 +2,7 @@
 
     python benchmarks/run.py [--write] [--rounds N] [morning] [distance] [paint] [traffic] [where]
                              [appends] [verifying] [past] [qualification] [signing] [logs]
+                             [webchecks] [mixed]
 
 Absolute times mean little on a machine that others use too: what counts is the ratio of two commands that ran in
 turns, and its spread.
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     *("morning", "distance", "paint", "traffic", "where", "appends", "verifying", "past", "qualification"),
-    *("signing", "logs"),
+    *("signing", "logs", "webchecks", "mixed"),
 )
 
 

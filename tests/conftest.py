@@ -14,6 +14,7 @@ pytest_plugins = [
     "support.pgpair",
     "support.prometheus",
     "support.systemd",
+    "support.golive",
 ]
 
 # No deadline, because machines are shared and noisy; no directory of examples, because a checkout may be read-only;

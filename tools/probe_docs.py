@@ -9,7 +9,7 @@ from opsconsole.checks._statements import PARAMETERS
 from opsconsole.contracts.probe import ProbeKind
 from opsconsole.model.encoding import dec_hook
 from opsconsole.model.values import Unit
-from opsconsole.wiring.describing import default_text, field_docs, type_name
+from opsconsole.wiring.describing import default_text, field_docs, nested, type_name
 from opsconsole.wiring.kinds import probe_kinds
 
 PAGE = Path(__file__).parent.parent / "docs" / "probes.md"
@@ -61,6 +61,11 @@ def section(kind: ProbeKind) -> str:
     for field in fields:
         said = docs.get(field.name, "").replace("|", "\\|")
         lines.append(f"| `{field.encode_name}` | {said} | {type_name(field.type)} | {default_text(field)} |")
+        inner = nested(field.type)
+        for each in msgspec.structs.fields(inner) if inner is not None else ():
+            said = field_docs(inner).get(each.name, "").replace("|", "\\|")  # type: ignore[arg-type]
+            name = f"{field.encode_name}.{each.encode_name}"
+            lines.append(f"| `{name}` | {said} | {type_name(each.type)} | {default_text(each)} |")
     lines += subject_rows(kind)
     lines += [f"\n{TRIED[kind.name]}"] if kind.name in TRIED else []
     if kind.name == "history":

@@ -1,7 +1,7 @@
-"""The monitoring system that the `monitoring` lists look after: its dashboard and API on a real HTTP server, its log.
+"""The monitoring system that the `monitoring` lists look after: a dashboard with an API, and its log.
 
-The API answers as one of Frappe does: `{"message": ...}`, with the local time of the site in its timestamps, and with
-status 200 and an `error` in the message where it failed.
+The API answers as one of Frappe does: `{"message": ...}`, with the local time of the site in its timestamps, and
+with status 200 and an `error` in the message where it failed.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from opsconsole.model.checklists import Checklist
 from opsconsole.model.events import Actor, Via
 from opsconsole.model.proving import Proven
 from opsconsole.model.runs import RunState
+from opsconsole.model.values import Duration
 from opsconsole.store.sqlite import SqliteStore
 from opsconsole.wiring.kinds import probe_kinds
 from support.httpd import Httpd, Script, says_json, says_text, serving
@@ -30,9 +31,7 @@ from support.postgres import Postgres
 from support.qbr import shipped
 
 SITE = ZoneInfo("Europe/Amsterdam")
-LISTS = {
-    name: shipped(f"monitoring-{name}") for name in ("frequent", "daily")
-}
+LISTS = {name: shipped(f"monitoring-{name}") for name in ("frequent", "daily", "weekly", "monthly", "quarterly")}
 _METHOD = "/api/method/verenigingen"
 PAGE = "/monitoring_dashboard"
 OPTIMISATION = f"{_METHOD}.utils.performance_optimizer.get_optimization_status"
@@ -161,15 +160,33 @@ def open_dashboard(postgres: Postgres) -> Iterator[Dashboard]:
 # --- running the lists -------------------------------------------------------------------------------
 
 
-def at_once(checklist: Checklist) -> Checklist:
-    """Return a list that does not wait between two attempts."""
-    parts = tuple(
-        msgspec.structs.replace(
-            part, items=tuple(msgspec.structs.replace(item, retry=None) for item in part.items)
-        )
+def with_items(checklist: Checklist, **changes: Any) -> Checklist:
+    """Return a list whose items are changed."""
+    parts = (
+        msgspec.structs.replace(part, items=tuple(msgspec.structs.replace(item, **changes) for item in part.items))
         for part in checklist.sections
     )
-    return msgspec.structs.replace(checklist, sections=parts)
+    return msgspec.structs.replace(checklist, sections=tuple(parts))
+
+
+def only_items(checklist: Checklist, names: Iterable[str]) -> Checklist:
+    """Return a list with some of its items, and no fields, so that its runs can be signed at once."""
+    wanted = set(names)
+    parts = (
+        msgspec.structs.replace(part, items=tuple(each for each in part.items if each.id in wanted))
+        for part in checklist.sections
+    )
+    return msgspec.structs.replace(checklist, sections=tuple(part for part in parts if part.items), fields=())
+
+
+def at_once(checklist: Checklist) -> Checklist:
+    """Return a list that does not wait between two attempts: it makes one."""
+    return with_items(checklist, retry=None)
+
+
+def within(checklist: Checklist, timeout: str) -> Checklist:
+    """Return a list whose items give up early."""
+    return with_items(checklist, retry=None, timeout=Duration.parse(timeout))
 
 
 class Desk:
@@ -182,12 +199,12 @@ class Desk:
         self.now = dt.datetime(2026, 11, 2, 8, 5, tzinfo=dt.UTC)
         self.store = SqliteStore(state / "records.db")
 
-    def engine(self, kinds: Mapping[str, ProbeKind]) -> Engine:
+    def engine(self, kinds: Mapping[str, ProbeKind], sources: Mapping[str, Source]) -> Engine:
         """Return an engine over the record."""
         return Engine(
             self.store,
             kinds,
-            Environment(sources=self.site.sources),
+            Environment(sources=sources),
             Actor("ann", "Ann Archer", "ops01", Via.COMMAND),
             self.state,
             clock=lambda: self.now,
@@ -200,14 +217,20 @@ class Desk:
         now: dt.datetime,
         kinds: Mapping[str, ProbeKind] | None = None,
         *,
+        only: Iterable[str] = (),
+        sources: Mapping[str, Source] | None = None,
         entries: Mapping[str, str] | None = None,
         sign: bool = False,
     ) -> RunState:
-        """Open the run of a list at an instant and measure all of it; type in values and sign where it is said."""
+        """Open the run of a list at an instant and measure it; type in values where told.
+
+        With `sign` the list has the items of `only` and no others, and is signed.
+        """
         self.now = now
-        engine = self.engine(kinds or probe_kinds())
-        async with opened(engine, self.lists[name]) as session:
-            await engine.measure(session)
+        engine = self.engine(kinds or probe_kinds(), sources or self.site.sources)
+        checklist = only_items(self.lists[name], only) if sign else self.lists[name]
+        async with opened(engine, checklist) as session:
+            await engine.measure(session, list(only))
             for item, value in (entries or {}).items():
                 await session.enter(item, value)
             if sign:

@@ -171,7 +171,8 @@ def _holds(operator: str, value: str, wanted: str) -> bool:
 
 
 def _contains(operator: str, text: str, wanted: str) -> bool:
-    found = re.search(wanted, text) is not None if "~" in operator else wanted in text
+    pattern = wanted.replace("(?:(?i)", "(?i:")  # RE2 takes flags at the beginning of any group
+    found = re.search(pattern, text) is not None if "~" in operator else wanted in text
     return found is not operator.startswith("!")
 
 

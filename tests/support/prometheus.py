@@ -190,6 +190,32 @@ def _started(directory: Path, lagging: str) -> Iterator[Prometheus]:
         yield Prometheus(f"http://{own}", exporter, now)
 
 
+@contextlib.contextmanager
+def remembering(directory: Path, history: str) -> Iterator[str]:
+    """Run a server that scrapes nothing and holds a history, in the OpenMetrics text format; yield its URL."""
+    for program in PROGRAMS[:2]:
+        if shutil.which(program) is None:
+            missing(f"{program} is not installed (apt-get install prometheus).")
+    own, log = f"127.0.0.1:{free_port()}", directory / "prometheus.log"
+    config, samples, data = directory / "prometheus.yml", directory / "history.txt", directory / "data"
+    config.write_text("{}")
+    samples.write_text(history)
+    # a few large blocks: one for every two hours takes minutes
+    promtool = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=2400h"]
+    subprocess.run([*promtool, samples, data], check=True, capture_output=True, timeout=60)
+    server = [
+        "prometheus",
+        f"--config.file={config}",
+        f"--storage.tsdb.path={data}",
+        "--storage.tsdb.retention.time=1y",
+        f"--web.listen-address={own}",
+        "--log.level=warn",
+    ]
+    with _running(server, log):
+        _await(f"http://{own}/-/ready", b"Ready", log)
+        yield f"http://{own}"
+
+
 @pytest.fixture(scope="session")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """Run a Prometheus of this test process's own."""

@@ -43,6 +43,10 @@ class QuestDb:
             await self._session(reader, writer)
         writer.close()
 
+    def answer_of(self, query: str) -> Table | None:
+        """Return the answer to a query, None where it knows none."""
+        return self.answers.get(query)
+
     async def aclose(self) -> None:
         """End all sessions."""
         self.cancelled.set()
@@ -81,8 +85,8 @@ class QuestDb:
         if "long_sequence(1000000000000)" in query:
             await self.cancelled.wait()
             said = [_error("cancelled by user")]
-        elif query in self.answers:
-            columns, rows = self.answers[query]
+        elif (found := self.answer_of(query)) is not None:
+            columns, rows = found
             described = b"".join(
                 name.encode() + b"\0" + struct.pack("!ihihih", 0, 0, kind, -1, -1, 0) for name, kind in columns
             )

@@ -17,6 +17,7 @@ HOST = measures(
     used=percent(41.3), free=12, state="active", ok=True, took=seconds(0.2), since=moment("02:00"), gone=0
 )
 NIGHTS = table("collector records", ("ConnectWise", 412), ("NinjaOne", 12))
+QUIET = table("collector records")
 SIGNED = measures(difference=Number(Decimal(-3)))
 
 
@@ -26,6 +27,8 @@ SIGNED = measures(difference=Number(Decimal(-3)))
         ("used < 80%", HOST, Proven.RED),
         ("used <= 100%", HOST, Proven.DOUBTFUL),
         ("used >= 0%", HOST, Proven.DOUBTFUL),
+        ("used <= 200%", HOST, Proven.RED),
+        ("used >= -3%", HOST, Proven.RED),
         ("used between 0% and 100%", HOST, Proven.DOUBTFUL),
         ("free >= 0", HOST, Proven.DOUBTFUL),
         ("free > 0", HOST, Proven.RED),
@@ -52,6 +55,10 @@ SIGNED = measures(difference=Number(Decimal(-3)))
         ("every records >= 0", NIGHTS, Proven.DOUBTFUL),
         ("no records == 0", NIGHTS, Proven.RED),
         ("any records > 400", NIGHTS, Proven.RED),
+        ("every records <= 5", QUIET, Proven.RED),
+        ("every records <= 5 s", QUIET, Proven.RED),
+        ("no collector == 'x'", QUIET, Proven.RED),
+        ("every records >= 0", QUIET, Proven.DOUBTFUL),
         ("count == 2", NIGHTS, Proven.RED),
         ("count >= 1", NIGHTS, Proven.RED),
         ("count >= 0", NIGHTS, Proven.DOUBTFUL),

@@ -204,15 +204,28 @@ def _due(
         until = context.times.business_date
     own = context.times.period.key if asked.checklist == context.checklist else ""
     found = [each for each in history.due(asked.checklist, since, until) if each.key != own]
+    found = _without_later_slots(found, context)
     if stretch.begins_at is None and stretch.since is not None:
         return [each for each in found if each.end <= until]
     return [each for each in found if _is_over(each, context) and stretch.holds(each)]
 
 
 def _is_over(period: Period, context: Context) -> bool:
-    if _SLOT not in period.key:
-        return period.end < context.times.business_date
-    return slot_begins(period) < context.times.begins_at
+    return _SLOT in period.key or period.end < context.times.business_date
+
+
+def _without_later_slots(found: Sequence[Period], context: Context) -> list[Period]:
+    """Return the periods without the intervals that are not over: for a run of an interval those from its own on.
+
+    For one of whole days that is the interval in which it asks, so that a morning list sees the whole night.
+    """
+    if not any(_SLOT in each.key for each in found):
+        return list(found)
+    if _SLOT in context.times.period.key:
+        return [each for each in found if slot_begins(each) < context.times.begins_at]
+    begun = sorted((each for each in found if slot_begins(each) <= context.now), key=slot_begins)
+    whole = len(begun) == len(found) and found[-1].end < context.times.business_date
+    return begun if whole else begun[:-1]
 
 
 def _was_there(history: History, asked: Asked, since: dt.date) -> bool:

@@ -17,6 +17,7 @@ from opsconsole.model.version import VERSION
 COMMANDS = {
     "run": "opsconsole.cli.running:run",
     "demo": "opsconsole.cli.demonstrating:demo",
+    "init": "opsconsole.cli.initialising:init",
     "lint": "opsconsole.cli.checking:lint",
     "probe": "opsconsole.cli.probing:probe",
     "prove": "opsconsole.cli.proving:prove",

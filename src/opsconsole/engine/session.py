@@ -140,12 +140,15 @@ class RunSession:
 
     async def record(self, body: Body) -> None:
         """Store one event, fold it, and announce it; raises NotSaved where it is not on disk yet."""
+        event = self._event(body)
         try:
-            await self._recorder.append(self._event(body))
+            await self._recorder.append(event)
         except NotSaved:
             self.announce(Unsaved(self.unsaved))
             raise
-        await self.refresh()
+        async with self._refreshing:
+            if event.id in self._own:  # else it was taken in with those that were stored together with it
+                await self._read_on()
 
     async def measured(self, body: Measured) -> None:
         """Record one attempt of a measurement."""
@@ -157,8 +160,10 @@ class RunSession:
         One after another: events that were stored together would otherwise be read anew by each that waits for one.
         """
         async with self._refreshing:
-            stored = await self._recorder.read(self.state.last_seq)
-            self._take_in(stored)
+            await self._read_on()
+
+    async def _read_on(self) -> None:
+        self._take_in(await self._recorder.read(self.state.last_seq))
 
     def _take_in(self, stored: Sequence[Stored]) -> None:
         touched = set()

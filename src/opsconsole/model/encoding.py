@@ -1,6 +1,7 @@
 """How structs of the model become plain JSON values and come back, without a float on the way."""
 
 import hashlib
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -31,19 +32,35 @@ def canonical(value: Any) -> bytes:
     Raises ValueError where it holds a float or an integer beyond 2^53, which do not survive canonical JSON.
     """
     document = plain(value)
-    _refuse_floats(document)
+    if _is_simple(document):
+        with suppress(UnicodeEncodeError):  # half a surrogate pair, which the other one explains
+            return msgspec.json.encode(document, order="sorted")
     return rfc8785.dumps(document)
 
 
-def _refuse_floats(value: Any) -> None:
+_LARGEST = 2**53 - 1
+"""Beyond it integers are no numbers of JSON that every program reads alike (RFC 8785, section 3.2.2.3)."""
+
+
+def _is_simple(value: Any) -> bool:
+    """Return whether msgspec writes `value` as RFC 8785 has it, ten times faster; raise ValueError for a float.
+
+    What the two do not agree on is the order of keys that are not ASCII, and what to do with large integers.
+    """
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is int:
+        return bool(-_LARGEST <= value <= _LARGEST)
     if isinstance(value, float):
         raise ValueError(f"{value!r} is a float; numbers of a record are decimals")  # noqa: TRY004
-    if isinstance(value, dict):
-        for each in value.values():
-            _refuse_floats(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            _refuse_floats(each)
+    if kind is dict:
+        found = [_is_simple(each) for each in value.values()]  # of all of them: any may be a float
+        return all(found) and all(type(key) is str and key.isascii() for key in value)
+    if kind is list or kind is tuple:
+        found = [_is_simple(each) for each in value]
+        return all(found)
+    return False
 
 
 def decoded(document: bytes, kind: type[T]) -> T:

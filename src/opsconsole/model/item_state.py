@@ -49,14 +49,14 @@ class ItemState:
 
     @property
     def latest(self) -> dict[str, Attempt]:
-        """The last attempt for each target (`""` for an item without targets), in the order first measured.
+        """The last attempt for each target (`""` for an item without targets), in the order of the targets.
 
         Where another item finds out the targets, only those that it found last count.
         """
         found = {attempt.body.target: attempt for attempt in self.attempts}
         if self.item.listed_by:
             return {target: found[target] for target in self.listed or ("",) if target in found}
-        return found
+        return {target: found[target] for target in (*self.item.targets, *found) if target in found}
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -166,7 +166,9 @@ def _cells(condition: Condition, item: Item, reading: Reading, measures: dict[st
     at = reading.columns.index(column)
     rows = reading.rows or (tuple("something" for _ in reading.columns),)
     samples = [row[at] for row in rows if row[at] is not None] or [Number(Decimal(1))]
-    for value, possible in _values(condition, samples[0], measures):
+    # what stands in a table without rows is not known: it is tried as a text, and as a number of each unit
+    kinds = samples[:1] if reading.rows else [*samples[:1], *(Number(Decimal(1), unit) for unit in Unit)]
+    for value, possible in (each for kind in kinds for each in _values(condition, kind, measures)):
         for which, label in ((1, "in one row"), (len(rows), "in all rows")):
             changed = tuple(
                 (*row[:at], value, *row[at + 1 :]) if index < which else row for index, row in enumerate(rows)
@@ -194,13 +196,14 @@ def _values(condition: Condition, like: Value, measures: dict[str, Value]) -> It
                 yield Moment(moved), True
         case Number(unit=unit, value=value):
             for number in _numbers(condition, value, measures):
-                yield Number(number, unit), _is_possible(number, value, unit)
+                yield Number(number, unit), _is_possible(number, unit, [value, *_limits(condition, measures)])
 
 
-def _is_possible(number: Decimal, seen: Decimal, unit: Unit) -> bool:
-    if number < 0 <= seen:
+def _is_possible(number: Decimal, unit: Unit, meant: Sequence[Decimal]) -> bool:
+    """Return whether a number could be measured, by what was, and by what the condition's author thought of."""
+    if number < 0 <= min(meant):
         return False
-    return not (unit is Unit.PERCENT and number > _ALL_OF_IT >= seen)
+    return not (unit is Unit.PERCENT and number > _ALL_OF_IT >= max(meant))
 
 
 def _numbers(condition: Condition, seen: Decimal, measures: dict[str, Value]) -> Iterator[Decimal]:

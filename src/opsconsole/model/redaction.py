@@ -9,6 +9,7 @@ import json
 import re
 import urllib.parse
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 import msgspec
 
@@ -106,14 +107,20 @@ def _masked(match: re.Match[str]) -> str:
     return f"{match['head']}{quote}{MASK}{quote}"
 
 
-def _forms(known: Iterable[str]) -> list[str]:
+def _forms(known: Iterable[str]) -> tuple[str, ...]:
     """Return the known secrets as texts may hold them (in a URL, in JSON), those first that hold another one."""
-    forms = set()
+    return _forms_of(tuple(known))
+
+
+@lru_cache(maxsize=8)
+def _forms_of(known: tuple[str, ...]) -> tuple[str, ...]:
+    """Spell secrets in every form, once for all the texts of a pass."""
+    forms: set[str] = set()
     for secret in known:
         if len(secret) >= SHORTEST_SECRET:
             in_json = (json.dumps(secret, ensure_ascii=each)[1:-1] for each in (True, False))
             forms |= {secret, urllib.parse.quote(secret, safe=""), urllib.parse.quote_plus(secret), *in_json}
-    return sorted(forms, key=lambda each: (-len(each), each))
+    return tuple(sorted(forms, key=lambda each: (-len(each), each)))
 
 
 def _without_cut_secret(text: str, known: Iterable[str]) -> str:

@@ -48,6 +48,8 @@ def type_name(kind: Any) -> str:
     }
     if kind in names:
         return names[kind]
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return "table"
     arguments = [each for each in get_args(kind) if each not in {type(None), ...}]
     origin = get_origin(kind)
     if origin is Annotated:
@@ -63,6 +65,13 @@ def type_name(kind: Any) -> str:
     if isinstance(kind, type) and issubclass(kind, str):
         return " or ".join(f"`{each}`" for each in kind)  # type: ignore[attr-defined]
     return getattr(kind, "__name__", str(kind))
+
+
+def nested(kind: Any) -> type[msgspec.Struct] | None:
+    """Return the struct whose keys a table has, or each table of a list; None for anything else."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return kind
+    return next((found for each in get_args(kind) if (found := nested(each)) is not None), None)
 
 
 def default_text(field: msgspec.structs.FieldInfo) -> str:
