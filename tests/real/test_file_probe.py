@@ -236,6 +236,7 @@ def test_what_may_not_be_read() -> None:
     with open_directory() as place:
         closed = written(place / "closed" / "a.log", mode=0).parent
         (place / "closed").chmod(0o755)
+        asyncio.run(of_file(closed, pattern="*.log", secrets=True))  # loads what `nobody` may not read either
         reading = as_nobody(lambda: of_file(closed, pattern="*.log", secrets=True))
         assert outcome(reading, "secrets == 0") is Outcome.ERROR
         assert "a.log: this user may not read it" in reading.evidence[1].text
