@@ -7,7 +7,7 @@ import msgspec
 
 from opsconsole.checks._inputs import ARITHMETIC, Taken, quiet
 from opsconsole.contracts.probe import ProbeError
-from opsconsole.model.values import Moment, Number, Unit, Value, seconds, shown
+from opsconsole.model.values import Moment, Number, Unit, Value, kind_words, seconds, shown
 
 _HUNDRED = Decimal(100)
 
@@ -48,7 +48,7 @@ def difference(left: Taken, right: Taken, what: str = "") -> Difference:
     if type(one) is not type(other) or isinstance(one, Number):
         raise ProbeError(
             "bad-answer",
-            f"{what}left is {_kind(one)} ({_short(one)}), right is {_kind(other)} ({_short(other)}): "
+            f"{what}left is {kind_words(one)} ({_short(one)}), right is {kind_words(other)} ({_short(other)}): "
             "they cannot be compared",
             "give both the same unit, or make both numbers or both texts",
         )
@@ -150,24 +150,6 @@ def sum_of(values: Sequence[Value]) -> Number | None:
     for each in numbers:
         result = ARITHMETIC.add(result, quiet(each.value))
     return Number(result, numbers[0].unit)
-
-
-def _kind(value: Value) -> str:
-    match value:
-        case bool():
-            return "true or false"
-        case str():
-            return "a text"
-        case Number(unit=Unit.COUNT):
-            return "a plain number"
-        case Number(unit=Unit.PERCENT):
-            return "a percentage"
-        case Number(unit=Unit.BYTES):
-            return "a size in bytes"
-        case Number():
-            return "a duration"
-        case _:
-            return "a point in time"
 
 
 def _short(value: Value) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from opsconsole.model.conditions import Condition, Name, Operator, Pattern, Quantifier, Range, Tolerance
 from opsconsole.model.readings import MAX_TEXT, Verdict
-from opsconsole.model.values import Moment, Number, Quantity, Unit, Value, formatted, shown
+from opsconsole.model.values import Moment, Number, Quantity, Unit, Value, formatted, kind_words, shown
 
 NEAR = Decimal("0.9")
 """A green value that has used up this share of its limit is called near."""
@@ -60,7 +60,7 @@ def refuse_unseen(condition: Condition, who: str, value: Value) -> None:
     if isinstance(value, Number) and not value.value.is_finite():
         raise NotANumber(f"{name} is {value.value}, not a number that can be judged")
     if condition.past() and not isinstance(value, Number):
-        raise Unknown(f"{name} is {_kind(value)}; only numbers are compared with '{condition.past()}'")
+        raise Unknown(f"{name} is {kind_words(value)}; only numbers are compared with '{condition.past()}'")
 
 
 def held_against(condition: Condition, who: str, value: Value, measures: dict[str, Value]) -> Seen:
@@ -102,10 +102,10 @@ def named_value(limit: Name, measures: dict[str, Value]) -> Value:
     if limit.factor == 1 and limit.plus is None:
         return value
     if not isinstance(value, Number):
-        raise Unknown(f"'{limit.name}' is {_kind(value)}, with which nothing can be computed")
+        raise Unknown(f"'{limit.name}' is {kind_words(value)}, with which nothing can be computed")
     plus = limit.plus.number if limit.plus is not None else Number(Decimal(0), value.unit)
     if plus.unit is not value.unit:
-        raise Unknown(f"{limit.plus} cannot be added to '{limit.name}', which is {_kind(value)}")
+        raise Unknown(f"{limit.plus} cannot be added to '{limit.name}', which is {kind_words(value)}")
     return Number(value.value * limit.factor + plus.value, value.unit)
 
 
@@ -115,34 +115,15 @@ def _yes(holds: bool, *, negated: bool) -> Verdict:
 
 def _text(name: str, value: Value) -> str:
     if not isinstance(value, str):
-        raise Unknown(f"{name} is {_kind(value)}, not a text")
+        raise Unknown(f"{name} is {kind_words(value)}, not a text")
     return value
-
-
-def _kind(value: Value) -> str:
-    match value:
-        case bool():
-            return "true or false"
-        case str():
-            return "a text"
-        case Number(unit=Unit.COUNT):
-            return "a plain number"
-        case Number(unit=Unit.PERCENT):
-            return "a percentage"
-        case Number(unit=Unit.BYTES):
-            return "a size in bytes"
-        case Number():
-            return "a duration"
-        case Moment():
-            return "a point in time"
-        case _:
-            return "nothing"
 
 
 def _same_unit(name: str, value: Value, limit: Number, limit_text: str) -> Decimal:
     if not isinstance(value, Number) or value.unit is not limit.unit:
         raise Unknown(
-            f"{name} is {_kind(value)} ({shown(value)}), which cannot be compared with {limit_text}, {_kind(limit)}"
+            f"{name} is {kind_words(value)} ({shown(value)}), which cannot be compared with {limit_text}, "
+            f"{kind_words(limit)}"
         )
     return value.value
 
@@ -152,7 +133,9 @@ def _equal(name: str, value: Value, limit: Value | Quantity) -> bool:
     if isinstance(other, Number):
         return _same_unit(name, value, other, formatted(other)) == other.value
     if type(value) is not type(other):
-        raise Unknown(f"{name} is {_kind(value)} ({shown(value)}), the limit is {_kind(other)} ({shown(other)})")
+        raise Unknown(
+            f"{name} is {kind_words(value)} ({shown(value)}), the limit is {kind_words(other)} ({shown(other)})"
+        )
     return value == other
 
 
@@ -163,7 +146,7 @@ def _scalar(operator: Operator, name: str, who: str, value: Value, limit: Value)
         ordered = (value.at > limit.at) - (value.at < limit.at)
         return Seen(who, value, _yes(_ordered(operator, ordered), negated=False))
     if not isinstance(limit, Number):
-        raise Unknown(f"{name} cannot be ordered against {_kind(limit)}")
+        raise Unknown(f"{name} cannot be ordered against {kind_words(limit)}")
     got, bound = _same_unit(name, value, limit, formatted(limit)), limit.value
     holds = _ordered(operator, (got > bound) - (got < bound))
     used = _used(operator, got, limit)
@@ -216,7 +199,7 @@ def _within(name: str, who: str, value: Value, limit: Tolerance, measures: dict[
 def _centre(limit: Tolerance, measures: dict[str, Value]) -> Number:
     centre = named_value(limit.of, measures) if isinstance(limit.of, Name) else limit.of.number
     if not isinstance(centre, Number):
-        raise Unknown(f"{_kind(centre)} has no surroundings to be within")
+        raise Unknown(f"{kind_words(centre)} has no surroundings to be within")
     return centre
 
 

@@ -283,3 +283,24 @@ def shown(value: Value, scale: str = "") -> str:
     if isinstance(value, Moment):
         return value.at.strftime("%Y-%m-%d %H:%M:%SZ")
     return formatted(value, scale)
+
+
+def kind_words(value: Value) -> str:
+    """Return what a value is, in words: `a percentage`, `a text`."""
+    match value:
+        case bool():
+            return "true or false"
+        case str():
+            return "a text"
+        case Number(unit=Unit.COUNT):
+            return "a plain number"
+        case Number(unit=Unit.PERCENT):
+            return "a percentage"
+        case Number(unit=Unit.BYTES):
+            return "a size in bytes"
+        case Number():
+            return "a duration"
+        case Moment():
+            return "a point in time"
+        case _:
+            return "nothing"
