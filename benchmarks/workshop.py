@@ -21,7 +21,7 @@ from pathlib import Path
 
 from opsconsole.demo.accounts import server_account
 from opsconsole.demo.binaries import find_programs
-from opsconsole.demo.qbr import DATABASE, ROLE, running_demo
+from opsconsole.demo.qbr.running import DATABASE, ROLE, running_demo
 
 ROOT = Path(__file__).resolve().parents[1]
 OPSCONSOLE = (sys.executable, "-m", "opsconsole")

@@ -19,14 +19,15 @@ async def draw(directory: Path, png: Path | None) -> None:
     from textual.pilot import Pilot
 
     from opsconsole.app import ConsoleApp
-    from opsconsole.demo.faults import Fault
+    from opsconsole.demo.qbr.faults import Fault
+    from opsconsole.demo.systems import SystemName
     from opsconsole.model.events import Actor, Clock, Via
     from opsconsole.widgets.rows import Rows
     from opsconsole.wiring.demo import demo_services
 
     # The clock of the host in the picture, not of the one that draws it.
     kept = patch("opsconsole.screens.signoff.clock_state", lambda: Clock.SYNCHRONISED)
-    with kept, demo_services(None, directory, Fault.LATE_COLLECTOR, Via.CONSOLE) as parts:
+    with kept, demo_services(SystemName.QBR, None, directory, Fault.LATE_COLLECTOR, Via.CONSOLE) as parts:
         parts.engine.actor = Actor("operator", "Day Operator", "ops01", Via.CONSOLE)
         app = ConsoleApp(dataclasses.replace(parts, notices=()), Terminal())
 

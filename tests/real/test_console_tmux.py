@@ -79,7 +79,7 @@ def _answer_hurdles(tmux: Tmux) -> int:
 
 
 def _record(state: Path) -> RunState:
-    (path,) = (state / "demo" / "records").glob("*.db")
+    (path,) = (state / "demo" / "qbr" / "records").glob("*.db")
     with closing(SqliteStore(path)) as store:
         assert store.verify().broken is None
         key = store.runs("qbr-daily")[0]
@@ -146,7 +146,7 @@ def test_a_whole_morning_in_tmux(fault: str) -> None:
         assert Outcome.PENDING not in run.counts
         assert [each.text for each in run.items["time-entries"].notes] == ["Looks like every week"]
         assert {each.text for each in run.fields.values()} == {"none found", "nothing to do", "a quiet night"}
-        (log,) = (state / "demo" / "day-logs").iterdir()
+        (log,) = (state / "demo" / "qbr" / "day-logs").iterdir()
         text = log.read_text("utf-8")
         assert log.stat().st_mode & 0o777 == 0o600
         for expected in ("Looks like every week", "none found", run.signed.body.statement.login, str(run.result)):

@@ -8,9 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from opsconsole.demo.faults import Fault, with_fault
-from opsconsole.demo.history import CONNECTWISE, METRICS, NINJAONE, metrics_after, planned_history
-from opsconsole.demo.qbr import CROWD, Demo, running_demo
+from opsconsole.demo.qbr.faults import Fault, with_fault
+from opsconsole.demo.qbr.history import CONNECTWISE, METRICS, NINJAONE, metrics_after, planned_history
+from opsconsole.demo.qbr.running import CROWD, Demo, running_demo
 from support.postgres import open_directory
 
 MORNING = dt.datetime(2026, 5, 14, 13, 0, tzinfo=dt.UTC)

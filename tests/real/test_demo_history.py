@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from opsconsole.demo.history import (
+from opsconsole.demo.qbr.history import (
     CENTRAL,
     CONNECTWISE,
     FAILED,

@@ -10,8 +10,9 @@ import pytest
 
 from opsconsole.config.checklists import load_checklist
 from opsconsole.contracts.probe import Environment, Source
-from opsconsole.demo.faults import Fault
-from opsconsole.demo.qbr import running_demo
+from opsconsole.demo.qbr.faults import Fault
+from opsconsole.demo.qbr.running import running_demo
+from opsconsole.demo.qbr.shown import SKIPS
 from opsconsole.engine.engine import Engine, opened
 from opsconsole.engine.measuring import MeasuringOptions
 from opsconsole.model.checklists import Checklist
@@ -20,7 +21,6 @@ from opsconsole.model.outcomes import Outcome
 from opsconsole.model.runs import RunState
 from opsconsole.store.sqlite import SqliteStore
 from opsconsole.wiring.definitions import shipped_checklists
-from opsconsole.wiring.demo import DEMO_SKIPS
 from opsconsole.wiring.kinds import probe_kinds
 from support.postgres import open_directory
 
@@ -64,7 +64,7 @@ def measured(
             Environment(sources={"inventory": Source(kind="postgresql", dsn=demo.dsn)}),
             Actor("cron", "", "ops01", Via.HEADLESS),
             state,
-            options=MeasuringOptions(skip=DEMO_SKIPS),
+            options=MeasuringOptions(skip=SKIPS),
             clock=lambda: now,
         )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from opsconsole.demo.history import CONNECTWISE, NINJAONE, RUNNING, CollectorRun, Metric, as_failed, repeated
+from opsconsole.demo.qbr.history import CONNECTWISE, NINJAONE, RUNNING, CollectorRun, Metric, as_failed, repeated
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.judging import judge_item
 from opsconsole.model.outcomes import Outcome

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from opsconsole.demo.history import CONNECTWISE, NINJAONE, RUNNING, CollectorRun, as_failed, repeated
+from opsconsole.demo.qbr.history import CONNECTWISE, NINJAONE, RUNNING, CollectorRun, as_failed, repeated
 from opsconsole.model.outcomes import Outcome
 from support.postgres import Postgres
 from support.qbr import (

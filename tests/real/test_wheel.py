@@ -28,7 +28,7 @@ def test_the_shipped_checklists_are_in_it(wheel: Path) -> None:
         "opsconsole/_shipped/checklists/host-daily.toml",
         "opsconsole/_shipped/checklists/runbooks/collection-failure.md",
         "opsconsole/_shipped/config.toml",
-        "opsconsole/demo/schema.sql",
+        "opsconsole/demo/qbr/schema.sql",
         "opsconsole/screens/app.tcss",
         "opsconsole/py.typed",
     ):

@@ -11,7 +11,7 @@ import msgspec
 from opsconsole.checks.sql import SqlOptions, SqlProbe
 from opsconsole.config.checklists import load_checklist
 from opsconsole.contracts.probe import Context, Environment, Source
-from opsconsole.demo.history import CollectorRun, History, Metric, planned_history
+from opsconsole.demo.qbr.history import CollectorRun, History, Metric, planned_history
 from opsconsole.model.calendar import Times, period_of, times_of
 from opsconsole.model.checklists import Checklist, Item
 from opsconsole.model.encoding import dec_hook
@@ -45,7 +45,7 @@ class QbrDatabase:
 
     def __init__(self, postgres: Postgres, history: History | None = None) -> None:
         self._postgres = postgres
-        schema = resources.files("opsconsole.demo").joinpath("schema.sql").read_text(encoding="utf-8")
+        schema = resources.files("opsconsole.demo.qbr").joinpath("schema.sql").read_text(encoding="utf-8")
         tables = schema.partition("\\connect qbr")[2].partition("GRANT SELECT")[0]
         self.role = postgres.create_role()
         grant = f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{self.role}";'

@@ -1,10 +1,10 @@
-"""`opsconsole demo`: the QBR morning on a PostgreSQL of its own, with nothing to configure."""
+"""`opsconsole demo`: one of the five systems, on what the demo brings itself, with nothing to configure."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from opsconsole.cli.common import options_of
+from opsconsole.cli.common import UsageError, options_of
 from opsconsole.cli.opening import opened_terminal, shown
 from opsconsole.cli.running import (
     FailOnOption,
@@ -16,35 +16,59 @@ from opsconsole.cli.running import (
     QuietOption,
     run_headless,
 )
-from opsconsole.demo.faults import Fault
+from opsconsole.cli.tables import table
+from opsconsole.config.words import guess
+from opsconsole.demo.systems import SystemName, demo_system
 from opsconsole.model.events import Via
 
-CHECKLIST = "qbr-daily"
+if TYPE_CHECKING:
+    from opsconsole.demo.system import DemoFault
 
 
 def demo(
     context: typer.Context,
-    headless: Annotated[bool, typer.Option("--headless", help="Run qbr-daily once, print and end.")] = False,
-    fault: Annotated[Fault | None, typer.Option("--fault", help="Show a bad morning.", show_default=False)] = None,
+    system: Annotated[SystemName, typer.Option("--system", help="Which of the systems to show.")] = SystemName.QBR,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Run the system's first checklist once, print and end.")
+    ] = False,
+    fault: Annotated[
+        str, typer.Option("--fault", metavar="NAME", help="Show a bad morning.", show_default=False)
+    ] = "",
+    list_faults: Annotated[
+        bool, typer.Option("--faults", help="List what can be wrong with the system, and end.")
+    ] = False,
     form: FormatOption = Format.TEXT,
     output: OutputOption = None,
     only: OnlyOption = None,
     fail_on: FailOnOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Open the console on a PostgreSQL of its own, filled with 40 nights of QBR collections.
+    """Open the console on a system that the demo runs itself: qbr, unless told otherwise.
 
-    Nothing is configured and nothing outside its own directory is touched; the server ends with the demo.
+    Nothing is configured and nothing outside its own directory is touched; its servers end with the demo.
     """
     options = options_of(context)
+    if list_faults:
+        typer.echo(table([(each.value, each.description) for each in demo_system(system).faults]), nl=False)
+        return
+    wrong = _fault(system, fault)
     from opsconsole.wiring.demo import demo_services
 
     if headless:
         how = Headless(form, output, only, fail_on, quiet=quiet)
-        with demo_services(options.config, options.state, fault, Via.HEADLESS) as parts:
-            raise typer.Exit(run_headless(parts, CHECKLIST, "", how))
+        with demo_services(system, options.config, options.state, wrong, Via.HEADLESS) as parts:
+            raise typer.Exit(run_headless(parts, demo_system(system).first, "", how))
     with (
         opened_terminal(options) as terminal,
-        demo_services(options.config, options.state, fault, Via.CONSOLE) as parts,
+        demo_services(system, options.config, options.state, wrong, Via.CONSOLE) as parts,
     ):
         raise typer.Exit(shown(parts, terminal))
+
+
+def _fault(system: SystemName, name: str) -> "DemoFault | None":
+    if not name:
+        return None
+    faults = {each.value: each for each in demo_system(system).faults}
+    if name not in faults:
+        raise UsageError(f"{system} has no fault '{name}'{guess(name, faults, 'it has')} (--faults lists them)")
+    return faults[name]

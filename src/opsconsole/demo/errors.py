@@ -4,6 +4,6 @@ from opsconsole.model.errors import OpsconsoleError
 
 
 class DemoError(OpsconsoleError):
-    """The demo's database cannot be had; the message is the cause, `hint` what the person can do about it."""
+    """What the demo shows cannot be had; the message is the cause, `hint` what the person can do about it."""
 
     title = "the demo cannot start"

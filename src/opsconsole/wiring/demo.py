@@ -1,25 +1,27 @@
-"""The services of the demo: the same, on a PostgreSQL of its own and with records of its own."""
+"""The services of the demo: the same, on a system of its own and with records of its own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from opsconsole.config.checklists import load_checklists
-from opsconsole.contracts.probe import Source
-from opsconsole.demo.faults import Fault
-from opsconsole.demo.qbr import running_demo
+import msgspec
+
+from opsconsole.config.checklists import LoadedChecklist, LoadedChecklists, load_checklists
+from opsconsole.demo.system import DemoFault, DemoSystem, Running
+from opsconsole.demo.systems import SystemName, demo_system
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.identity import current_actor
 from opsconsole.engine.measuring import MeasuringOptions
+from opsconsole.model.checklists import Checklist, Item
 from opsconsole.model.events import Via
 from opsconsole.model.redaction import redacted
 from opsconsole.model.runs import RunState, fold
 from opsconsole.store.sqlite import SqliteStore
 from opsconsole.wiring.configuration import configured
 from opsconsole.wiring.definitions import (
-    OFFERED,
     Definitions,
     shipped_checklists,
     shipped_qualifications,
@@ -31,36 +33,15 @@ from opsconsole.wiring.secrets import known_secrets
 from opsconsole.wiring.services import Services, engine_of
 from opsconsole.wiring.signing import signing_of, verifier_of
 
-DEMO_SKIPS = frozenset(
-    (kind, reason)
-    for kind in ("journal", "timer", "unit")
-    for reason in ("not-booted-with-systemd", "not-found", "no-permission", "missing-program")
-)
-"""What the demo counts as SKIPPED: its collectors are no units of the host."""
-
-
-MORNINGS = 8
-"""Mornings before today's that are in the record of a new demo: today is the ninth day of its qualification."""
 _ABOUT_PAST = (
-    f"the {MORNINGS} mornings before today were run by the demo itself when it was first opened: they show what a "
-    "qualification looks like, and are no evidence of anything"
+    "the runs before the present ones were made by the demo itself when it was first opened: they show what a past "
+    "looks like, and are no evidence of anything"
 )
 _A_DAY_AND_A_HALF = timedelta(hours=36)
 
-_ABOUT_ENTRIES = (
-    "there is no ConnectWise or NinjaOne here to read the two entries from: the numbers that agree are in the "
-    "items' readings"
-)
-
-
-def _about_units() -> str:
-    if Path("/run/systemd/system").is_dir():
-        return "the demo installs no units: items about the timer and the journal of its collectors are skipped"
-    return "this host was not booted with systemd: items about units, timers and the journal are skipped"
-
 
 def demo_store(path: Path, last: str) -> SqliteStore:
-    """Open the records of one kind of morning.
+    """Open the records of one kind of demo.
 
     Records in which the visitor has signed the `last` checklist that there is, and those of another day, are set
     aside: there is one to sign.
@@ -83,11 +64,6 @@ def _is_done(store: SqliteStore, last: str) -> bool:
     return latest is not None and datetime.now(UTC) - latest > _A_DAY_AND_A_HALF
 
 
-def _shown() -> list[Path]:
-    """Return the checklists that the demo shows: the morning, the review of nine of them, and that of any host."""
-    return [shipped_checklists() / f"{name}.toml" for name in ("qbr-daily", "qbr-final-review", OFFERED)]
-
-
 def _latest_states(store: SqliteStore) -> Iterator[RunState | None]:
     for key in store.runs(limit=6):
         yield fold(store.events(key.id))
@@ -99,34 +75,81 @@ def _with_clock(make: Callable[[], Engine], clock: Callable[[], datetime]) -> En
     return engine
 
 
+# --- the shipped checklists, on the demo's own places ------------------------------------------------
+
+
+def demo_definitions(system: DemoSystem, running: Running) -> Definitions:
+    """Return the shipped checklists of a system, with the paths and options of the one that runs."""
+    paths = [shipped_checklists() / f"{name}.toml" for name in system.checklists]
+    loaded = load_checklists(paths, probe_kinds(), check_trust=False)
+    found = tuple(_adapted(each, running) for each in loaded.found)
+    definitions = Definitions(LoadedChecklists(found, loaded.problems), trusted=False)
+    return with_qualifications(
+        definitions, [shipped_qualifications() / f"{name}.toml" for name in system.qualifications]
+    )
+
+
+def _adapted(loaded: LoadedChecklist, running: Running) -> LoadedChecklist:
+    if loaded.checklist is None:
+        return loaded
+    return msgspec.structs.replace(loaded, checklist=_on(loaded.checklist, running))
+
+
+def _on(checklist: Checklist, running: Running) -> Checklist:
+    def changed(item: Item) -> Item:
+        other = running.options.get(f"{checklist.id}/{item.id}", {})
+        return msgspec.structs.replace(item, options={**_placed(item.options, running.places), **other})
+
+    sections = tuple(
+        msgspec.structs.replace(section, items=tuple(map(changed, section.items))) for section in checklist.sections
+    )
+    return msgspec.structs.replace(checklist, sections=sections)
+
+
+def _placed(value: Any, places: Mapping[str, Path]) -> Any:
+    """Return an option with each path in it that is in one of the places moved to where that is."""
+    match value:
+        case dict():
+            return {key: _placed(each, places) for key, each in value.items()}
+        case list() | tuple():
+            return type(value)(_placed(each, places) for each in value)
+        case str():
+            for shipped, own in places.items():
+                if value == shipped or value.startswith(f"{shipped}/"):
+                    return f"{own}{value.removeprefix(shipped)}"
+    return value
+
+
+# --- all of it ---------------------------------------------------------------------------------------
+
+
 @contextmanager
-def demo_services(config: Path | None, state: Path | None, fault: Fault | None, via: Via) -> Iterator[Services]:
-    """Open everything on a PostgreSQL of the demo's own, with records of its own."""
+def demo_services(
+    name: SystemName, config: Path | None, state: Path | None, fault: DemoFault | None, via: Via
+) -> Iterator[Services]:
+    """Open everything on a system of the demo's own, with records of its own."""
+    system = demo_system(name)
     found, _ = configured(config, state)
-    directory = found.state / "demo"
+    directory = found.state / "demo" / name
     actor = current_actor(via)
-    with running_demo(directory, now=datetime.now(UTC), fault=fault) as demo:
-        notices = (*demo.notices, _about_units(), _ABOUT_ENTRIES)
-        definitions = with_qualifications(
-            Definitions(load_checklists(_shown(), probe_kinds(), check_trust=False), trusted=False),
-            [shipped_qualifications() / "qbr-9day.toml"],
-        )
-        source = Source(kind="postgresql", dsn=demo.dsn)
-        secrets = known_secrets(found)
-        last = "qbr-final-review" if fault is None else "qbr-daily"
-        store = demo_store(directory / "records" / f"{fault or 'good'}.db", last)
-        options = MeasuringOptions(skip=DEMO_SKIPS, secrets=secrets)
-        make = partial(engine_of, store, {"inventory": source}, state=directory, options=options)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    now = datetime.now(UTC)
+    with system.run(directory, now, fault) as running:
+        definitions = demo_definitions(system, running)
+        secrets = known_secrets(msgspec.structs.replace(found, sources=dict(running.sources)))
+        store = demo_store(directory / "records" / f"{fault or 'good'}.db", system.last_of(fault))
+        options = MeasuringOptions(skip=system.skips, secrets=secrets)
+        make = partial(engine_of, store, running.sources, state=directory, options=options, definitions=definitions)
+        notices = (*running.notices, *system.notices)
         try:
-            if fault is None and not store.runs(limit=1):
-                past = partial(make, COLLEAGUE, definitions=definitions)
-                lived_through(partial(_with_clock, past), definitions.checklist("qbr-daily"), MORNINGS)
-            if fault is None:
-                notices = (*notices, _ABOUT_PAST)
+            past = system.past_of(fault)
+            if past and not store.runs(limit=1):
+                lived_through(partial(_with_clock, partial(make, COLLEAGUE)), definitions, past, running.at)
+            running.at(now)
             yield Services(
-                engine=make(actor, definitions=definitions),
+                engine=make(actor),
                 definitions=definitions,
-                notices=notices,
+                notices=(*notices, _ABOUT_PAST) if past else notices,
                 problems=definitions.problems,
                 export_directory=directory / "day-logs",
                 crash_directory=directory / "crashes",

@@ -10,9 +10,9 @@ from importlib import resources
 from pathlib import Path
 
 from opsconsole.demo.cluster import Cluster, open_cluster
-from opsconsole.demo.faults import Fault, with_fault
-from opsconsole.demo.history import History, planned_history
 from opsconsole.demo.places import SOCKET_NAME
+from opsconsole.demo.qbr.faults import Fault, with_fault
+from opsconsole.demo.qbr.history import History, planned_history
 
 DATABASE = "qbr"
 ROLE = "opsconsole"

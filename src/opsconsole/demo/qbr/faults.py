@@ -3,10 +3,8 @@
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
-from enum import StrEnum
-from typing import Self
 
-from opsconsole.demo.history import (
+from opsconsole.demo.qbr.history import (
     CONNECTWISE,
     RUNNING,
     CollectorRun,
@@ -15,6 +13,7 @@ from opsconsole.demo.history import (
     metrics_after,
     repeated,
 )
+from opsconsole.demo.system import DemoFault
 
 _LATE = dt.timedelta(seconds=41.2)
 _SLOW = dt.timedelta(seconds=24.6)
@@ -22,18 +21,8 @@ _REPEATED_AFTER = dt.timedelta(minutes=20)
 _NIGHT = dt.timedelta(days=1)
 
 
-class Fault(StrEnum):
+class Fault(DemoFault):
     """One thing that is wrong this morning."""
-
-    description: str
-    """What happened, in a sentence without its full stop."""
-
-    def __new__(cls, value: str, description: str) -> Self:
-        """Make a member of its name on the command line and its description."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.description = description
-        return member
 
     LATE_COLLECTOR = "late-collector", "ConnectWise took 41.2 s last night, over the limit of 30 s"
     SLOW_COLLECTOR = "slow-collector", "ConnectWise took 24.6 s, over its target of 20 s but within the limit"
