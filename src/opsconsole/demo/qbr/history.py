@@ -6,12 +6,13 @@ log, and brings its metrics of that month up to date.
 """
 
 import datetime as dt
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from zoneinfo import ZoneInfo
+
+from opsconsole.demo.drawing import between, pick
 
 CENTRAL = ZoneInfo("America/Chicago")
 COLLECTION_TIME = dt.time(2, 0)
@@ -100,7 +101,7 @@ def planned_runs(now: dt.datetime, days: int) -> Iterator[CollectorRun]:
     for ago in reversed(range(days)):
         day = last - dt.timedelta(days=ago)
         bad = day.toordinal() % _BAD_NIGHT_EVERY == 0 and ago >= _QUIET_NIGHTS
-        yield from _night(day, _pick(f"{day} failed", (NINJAONE, CONNECTWISE)) if bad else None)
+        yield from _night(day, pick(f"{day} failed", (NINJAONE, CONNECTWISE)) if bad else None)
 
 
 def metrics_after(runs: Iterable[CollectorRun]) -> tuple[Metric, ...]:
@@ -163,32 +164,22 @@ def _run(collector: str, day: dt.date, started: dt.datetime, completed: dt.datet
 def _of_day(name: str, day: dt.date) -> Decimal:
     """Return what one day adds to a metric that grows through the month; at most 16 hours of time."""
     worked = day.weekday() < _DAYS_IN_WEEK_WORKED
-    created = _between(f"{day} tickets", 19, 38) if worked else _between(f"{day} tickets", 1, 6)
+    created = between(f"{day} tickets", 19, 38) if worked else between(f"{day} tickets", 1, 6)
     match name:
         case "tickets_created":
             return Decimal(created)
         case "tickets_closed":
-            return Decimal(max(0, created - _between(f"{day} left open", 0, 4)))
+            return Decimal(max(0, created - between(f"{day} left open", 0, 4)))
         case "time_spent":
-            quarters = _between(f"{day} time", 36, 64) if worked else _between(f"{day} time", 0, 8)
+            quarters = between(f"{day} time", 36, 64) if worked else between(f"{day} time", 0, 8)
             return Decimal(quarters) / 4
     raise ValueError(f"there is no metric {name}")
 
 
 def _endpoints(day: dt.date) -> int:
     """Return the managed devices on a day: some 600 in 2026, one or two more each month."""
-    return 575 + (day.toordinal() - dt.date(2024, 1, 1).toordinal()) // 20 + _between(f"{day} devices", 0, 2)
-
-
-def _between(seed: str, low: int, high: int) -> int:
-    """Return a number from `low` to `high` that looks drawn, and is always the same for a seed."""
-    drawn = int.from_bytes(hashlib.blake2b(seed.encode(), digest_size=8).digest())
-    return low + drawn % (high - low + 1)
-
-
-def _pick(seed: str, choices: tuple[str, ...]) -> str:
-    return choices[_between(seed, 0, len(choices) - 1)]
+    return 575 + (day.toordinal() - dt.date(2024, 1, 1).toordinal()) // 20 + between(f"{day} devices", 0, 2)
 
 
 def _span(seed: str, low: int, high: int) -> dt.timedelta:
-    return dt.timedelta(milliseconds=_between(seed, low, high))
+    return dt.timedelta(milliseconds=between(seed, low, high))
