@@ -112,8 +112,11 @@ async def _done(session: RunSession) -> None:
                 await session.enter(name, f"{value.value.normalize():f}")
         elif state.item.manual:
             await session.tick(name)
-        if session.state.items[name].outcome is Outcome.WARN:
-            await session.note(name, "looked at: it was repeated, and the repetition is complete")
+        match session.state.items[name].outcome:
+            case Outcome.WARN:
+                await session.note(name, "looked at: there is nothing to be done about it")
+            case Outcome.ERROR | Outcome.PENDING:
+                await session.skip(name, "there was nothing yet to look back on, or to enter")
     for each in hurdles(session.state):
         if each.field:
             await session.fill(each.field, "none")
