@@ -73,6 +73,7 @@ GOOD: dict[str, Planned] = {
         assignment_failed=number(0),
         rolled_back=number(0),
         reverted=number(0),
+        age=seconds(30),
     ),
     "hourly/slow-operations": lambda _: measures(slow=number(0), database_errors=number(0)),
     "hourly/errors": lambda _: measures(count=number(2)),
