@@ -43,6 +43,7 @@ format: $(VENV)/.dev ## put the code into its form
 
 docs: $(VENV)/.dev ## write the generated pages anew
 	$(BIN)/python tools/probe_docs.py
+	$(BIN)/python tools/hostile_docs.py
 
 screenshots: $(VENV)/.dev ## draw the pictures of the README anew
 	$(BIN)/python tools/screenshots.py

@@ -85,6 +85,9 @@ def page() -> str:
 TRIED = {
     "loki": "It is tested against a double made of answers that Loki 3.3.2 gave, and of its documentation.",
     "mysql": "It is tested against MariaDB 10.11; what MySQL does in another way, against doubles of its protocol.",
+    "http": "It is tested against nginx 1.22, and a server of the tests' own that misbehaves in every way.",
+    "logfile": "It is tested, among others, on the logs that nginx 1.22 writes and rotates.",
+    "diskio": "It is tested on the disk that the tests write to, and on lines of Linux 4.15, 4.19 and 6.1.",
     "container": "It is tested against Docker 20.10; podman by a double made of its documentation.",
 }
 """What a reader should know of the components that a probe was tried against."""
@@ -110,6 +113,7 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "cpu": {"": {}, "with `per_core`": {"per_core": True}},
     "disk": {"one file system": {}, "all of them": {"all": True}},
+    "diskio": {"one device": {"device": "/srv"}, "all disks": {}},
     "dns": {"": {"name": "www.example"}, "with type SOA": {"name": "example", "type": "SOA"}},
     "http": {
         "the request": {"url": "https://app.example"},

@@ -168,6 +168,52 @@ def test_dates_are_local() -> None:
     assert dates_without([], 2, now, UTC) == [dt.date(2026, 11, 19), dt.date(2026, 11, 20)]
 
 
+@pytest.mark.parametrize("made", [2.0**33, 2.0**40, -(2.0**40), 2.0**60], ids=str)
+def test_dates_that_cannot_be(made: float) -> None:
+    """A backup of a clock that went wrong is of no date: without another one it is not known which lack one."""
+    now = dt.datetime.now(UTC)
+    entry = _archives_kept.Backup("b", made, None)  # type: ignore[arg-type]
+    assert dates_without([entry], 0, now, UTC) is None
+    assert len(dates_without([entry], 2, now, UTC) or ()) == 2
+
+
+async def test_a_backup_of_the_future(tmp_path: Path) -> None:
+    """It is told, and neither the age of the newest nor the dates without one are known."""
+    written(tmp_path / "b.tar", a_tar(), age=-40 * DAY)
+    reading = await of_backup(tmp_path)
+    assert "dated in the future" in reading.evidence[0].text
+    for condition in ("newest < 1 d", "gaps == 0"):
+        assert outcome(reading, condition) is Outcome.ERROR
+
+
+async def test_what_is_still_being_copied_is_no_backup(tmp_path: Path) -> None:
+    """By the names that programs give to what is not finished; the newest is the last that is."""
+    written(tmp_path / "b-1.tar", a_tar(), age=DAY)
+    unfinished = [".b-2.tar.Xy12Ab", "b-2.tar.part", "b-2.tar.partial", "b-2.TMP", "b-2.tar.filepart", "b-2.tar~"]
+    for name in unfinished:
+        written(tmp_path / name, a_tar()[:700])
+    reading = await of_backup(tmp_path, test=True)
+    assert values(reading)["count"] == 1
+    assert outcome(reading, "newest < 2 h") is Outcome.FAIL
+    assert outcome(reading, "archive == 'ok'") is Outcome.PASS
+    assert "Not finished, by their names, and not counted: .b-2.tar.Xy12Ab, b-2.TMP" in reading.evidence[0].text
+    assert values(await of_backup(tmp_path, pattern=["*.tmp", "*.TMP"]))["count"] == 1  # asked for by that name
+    assert values(await of_backup(tmp_path, pattern=".b-*"))["count"] == 1
+
+
+async def test_a_link_to_the_latest(tmp_path: Path) -> None:
+    """Where links are followed, one that leads to another backup is not one more; one that leads elsewhere is."""
+    for day in range(3):
+        written(tmp_path / "kept" / f"b-{day}.tar", a_tar(), age=day * DAY)
+    (tmp_path / "kept" / "b-latest.tar").symlink_to("b-0.tar")
+    (tmp_path / "kept" / "b-previous.tar").symlink_to(tmp_path / "kept" / "b-latest.tar")
+    assert values(await of_backup(tmp_path / "kept", pattern="b-*.tar", follow=True))["count"] == 3
+    assert values(await of_backup(tmp_path / "kept", pattern="b-latest.tar", follow=True))["count"] == 1
+    (tmp_path / "kept" / "b-9.tar").symlink_to(written(tmp_path / "elsewhere.tar", a_tar(), age=9 * DAY))
+    assert values(await of_backup(tmp_path / "kept", pattern="b-*.tar", follow=True))["count"] == 4
+    assert values(await of_backup(tmp_path / "kept", pattern="b-*.tar"))["count"] == 3
+
+
 def test_a_closed_directory_below() -> None:
     """A place that cannot be entered may hold the newest one: nothing of freshness and sizes is known."""
     with open_directory() as place:
@@ -294,7 +340,7 @@ async def test_sqlite_is_not_touched(tmp_path: Path) -> None:
     _sqlite(path)
     before = path.read_bytes()
     await of_backup(tmp_path, test=True)
-    assert os.listdir(tmp_path) == ["b.sqlite"]  # noqa: PTH208
+    assert os.listdir(tmp_path) == ["b.sqlite"]  # noqa: PTH208 - only the names
     assert path.read_bytes() == before
     written(tmp_path / "b.sqlite-wal", b"pages")
     assert "write-ahead log" in (await no_backup(tmp_path, pattern="*.sqlite", test=True)).problem.cause

@@ -1,6 +1,7 @@
 """Files as they lie on disk: what is there is measured, and what cannot be seen is never green."""
 
 import asyncio
+import errno
 import os
 import pwd
 import shlex
@@ -13,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from opsconsole.checks import _files_walk, file
+from opsconsole.checks import _files_walk, _secretscan, file
 from opsconsole.checks.file import FileOptions
 from opsconsole.contracts.probe import Environment
 from opsconsole.model.outcomes import Outcome
@@ -281,6 +282,19 @@ async def test_what_was_not_scanned_is_not_green(tmp_path: Path) -> None:
 
 
 # --- time and mistakes -------------------------------------------------------------------------------
+
+
+async def test_a_file_that_goes_away_has_no_secrets_that_were_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is rotated away between two looks at it was not scanned, and is not green."""
+    path = written(tmp_path / "app.log", b"nothing")
+
+    def gone(*_: object, **__: object) -> Any:
+        raise FileNotFoundError(errno.ENOENT, "gone")
+
+    monkeypatch.setattr(_secretscan, "open_regular", gone)
+    assert (await no_file(path, secrets=True)).problem.reason == "not-found"
 
 
 async def test_a_mount_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

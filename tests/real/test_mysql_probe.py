@@ -22,11 +22,11 @@ from opsconsole.checks._pganswers import Bounds
 from opsconsole.checks.mysql import KIND, MysqlOptions, MysqlProbe
 from opsconsole.contracts.probe import Environment, ProbeError, Source
 from opsconsole.model.outcomes import Outcome
-from opsconsole.model.readings import Problem, Reading
+from opsconsole.model.readings import Problem
 from opsconsole.model.values import Moment, Number, Unit, number
 from support.judged import outcome
 from support.mariadb import MariaDb, until_async
-from support.systemd import context
+from support.sql import Asking
 
 pytestmark = pytest.mark.xdist_group("mariadb")
 
@@ -46,36 +46,10 @@ create table unsafe (id int) engine = myisam;
 """
 
 
-class Asking:
-    """A probe with one source named `db`, for one pass."""
-
-    def __init__(self, source: Source) -> None:
-        self.probe = MysqlProbe(Environment(sources={"db": source}))
-
-    async def read(self, query: str, *, item: str = "item", **more: Any) -> Reading:
-        """Measure; options are those of the probe, or `timeout`, `target` and such of the context."""
-        options: dict[str, Any] = {"source": "db"}
-        options |= {key: more.pop(key) for key in ("source", "units", "zones", "label", "max_rows") if key in more}
-        return await self.probe.measure(MysqlOptions(query=query, **options), context(item=item, **more))
-
-    async def cell(self, query: str, **more: Any) -> Any:
-        """Return the only cell of an answer."""
-        ((cell,),) = (await self.read(query, **more)).rows
-        return cell
-
-    async def problem(self, query: str, **more: Any) -> Problem:
-        """Return why a query could not be measured."""
-        try:
-            reading = await self.read(query, **more)
-        except ProbeError as error:
-            return error.problem
-        raise AssertionError(f"it was measured: {reading}")
-
-
 @contextlib.asynccontextmanager
 async def asking(source: Source) -> AsyncIterator[Asking]:
     """Open a pass."""
-    opened = Asking(source)
+    opened = Asking(MysqlProbe(Environment(sources={"db": source})), MysqlOptions)
     try:
         yield opened
     finally:
@@ -382,8 +356,9 @@ async def test_a_server_that_is_stopped(mariadb: MariaDb, database: str, account
 
 
 @contextlib.asynccontextmanager
-async def talking(*said: bytes) -> AsyncIterator[int]:
-    """Serve whoever connects these messages, one after each of theirs, and then nothing more."""
+async def talking(*said: bytes, received: bytearray | None = None) -> AsyncIterator[int]:
+    """Serve whoever connects these messages, one after each of theirs, and then nothing more; keep theirs."""
+    heard = bytearray() if received is None else received
 
     def serve() -> None:
         with contextlib.suppress(OSError):
@@ -393,7 +368,9 @@ async def talking(*said: bytes) -> AsyncIterator[int]:
                     connection.settimeout(5)
                     for message in said:
                         connection.sendall(message)
-                        if not connection.recv(65536):
+                        theirs = connection.recv(65536)
+                        heard.extend(theirs)
+                        if not theirs:
                             break
                     connection.recv(65536)
 
@@ -443,6 +420,24 @@ async def test_a_server_that_is_none(
             problem = await db.problem("select 1 as it", timeout=1.0)
     assert problem.reason == reason or reason is None, problem
     assert "hunter2" not in str(problem)
+
+
+async def test_no_file_is_given_to_a_server_that_asks_for_one(tmp_path: Path) -> None:
+    """A server may answer any query by asking for a file of the client's: it gets none, and that is an error."""
+    (tmp_path / "private").write_text("the-content-of-a-file")
+    received = bytearray()
+    said = [greeting(), packet(2, b"\0\0\0\2\0\0\0"), *[packet(1, b"\xfb" + bytes(tmp_path / "private"))] * 9]
+    async with talking(*said, received=received) as port:
+        source = Source(kind="mysql", dsn=f"mysql://a@127.0.0.1:{port}/x")
+        problem = await _asked_once(source)
+    assert b"SELECT VERSION()" in received
+    assert b"the-content" not in received
+    assert problem.reason == "bad-answer", problem
+
+
+async def _asked_once(source: Source) -> Problem:
+    async with asking(source) as db:
+        return await db.problem("select 1 as it", timeout=1.0)
 
 
 @contextlib.asynccontextmanager

@@ -14,7 +14,7 @@ import pytest
 from opsconsole.checks._pgstats import About
 from opsconsole.checks.postgres import KIND, PostgresOptions, PostgresProbe
 from opsconsole.checks.sql import SqlOptions, SqlProbe
-from opsconsole.contracts.probe import Environment, ProbeError, Source
+from opsconsole.contracts.probe import Environment, Source
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Problem, Reading
 from opsconsole.model.values import Number
@@ -22,6 +22,7 @@ from support.judged import assert_declared, outcome
 from support.pgpair import Pair, until
 from support.pgproxy import proxied
 from support.postgres import Postgres
+from support.sql import problem_of
 from support.systemd import context
 
 pytestmark = pytest.mark.xdist_group("postgres-pair")
@@ -55,11 +56,7 @@ class Looking:
 
     async def problem(self, about: str, **more: Any) -> Problem:
         """Return why something could not be measured."""
-        try:
-            reading = await self.read(about, **more)
-        except ProbeError as error:
-            return error.problem
-        raise AssertionError(f"it was measured: {reading}")
+        return await problem_of(self.read(about, **more))
 
 
 @contextlib.asynccontextmanager
@@ -270,6 +267,57 @@ async def test_vacuum(postgres_pair: Pair, db: Looking, role: str) -> None:
     assert outcome(reading, "worst < 50%", "oldest_vacuum < 60 s", "every since_vacuum < 60 s") is Outcome.PASS
     async with looking(postgres_pair.standby.dsn(role)) as standby:
         assert "standby" in (await standby.problem("vacuum")).cause
+
+
+async def test_statistics_that_were_lost(postgres_pair: Pair, db: Looking) -> None:
+    """After a crash or a reset nothing is known of dead rows, which must not look as if there were none."""
+    run = postgres_pair.primary.run
+    run("drop table if exists counted; create table counted as select generate_series(1, 5000) as id")
+    run("vacuum analyze")
+    await db.until(Outcome.PASS, "vacuum", "any table == 'public.counted'")
+    run("select pg_stat_reset_single_table_counters('counted'::regclass)")
+    try:
+        problem = await db.problem("vacuum")
+        assert (problem.reason, "public.counted" in problem.cause) == ("failed", True)
+        assert "`analyze;`" in problem.hint
+        await db.read("vacuum", min_rows=6000)
+        run("analyze counted")
+        await db.until(Outcome.PASS, "vacuum", "any table == 'public.counted'")
+    finally:
+        run("drop table counted")
+
+
+async def test_tables_of_a_session_are_nobody_elses(postgres_pair: Pair, db: Looking) -> None:
+    """A temporary table, which nobody cleans, is no table that was never vacuumed."""
+    postgres_pair.primary.run("vacuum analyze")
+    create = "create temp table passing as select generate_series(1, 5000) as id"
+    with psycopg.connect(postgres_pair.primary.dsn(), autocommit=True) as session:
+        session.execute(create)
+        session.execute("select pg_stat_force_next_flush()")
+        session.execute("select 1")
+        assert outcome(await db.read("vacuum"), "never_vacuumed == 0") is Outcome.PASS
+
+
+async def test_statistics_that_are_not_kept(postgres_pair: Pair, db: Looking) -> None:
+    """A server that counts nothing says nothing of rows, deadlocks and files."""
+    run = postgres_pair.primary.run
+    run("alter system set track_counts = off")
+    run("select pg_reload_conf()")
+    try:
+        for about in ("vacuum", "database"):
+            assert "`track_counts` is off" in (await _until_problem(db, about)).cause
+    finally:
+        run("alter system reset track_counts")
+        run("select pg_reload_conf()")
+    await db.until(Outcome.PASS, "database", "deadlocks >= 0")
+
+
+async def _until_problem(db: Looking, about: str) -> Problem:
+    async with asyncio.timeout(15):
+        while True:
+            with contextlib.suppress(AssertionError):  # it was measured
+                return await db.problem(about)
+            await asyncio.sleep(0.02)
 
 
 async def test_invalid(postgres_pair: Pair, db: Looking) -> None:

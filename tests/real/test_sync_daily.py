@@ -7,12 +7,10 @@ import pytest
 
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.values import Number, Unit, number, seconds
-from support.httpd import serving
 from support.logs import written
 from support.mornings import measures
-from support.pocketbase import running_pocketbase
 from support.postgres import Postgres
-from support.sync import HOST, HOST_KINDS, SHORT, TOKEN, Site, compared, entered, running_questdb, zip_of
+from support.sync import HOST, HOST_KINDS, SHORT, Site, compared, entered, recorded, running_site, zip_of
 from support.webapp import (
     DAY,
     HOUR,
@@ -35,23 +33,15 @@ HOST_PROBES = planned_kinds(HOST, HOST_KINDS)
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Site]:
     """Both stores; a test puts them in order first."""
-    root = tmp_path_factory.mktemp("sync")
-    with running_pocketbase(root) as pocketbase, serving() as health:
-        site = Site(root, postgres, pocketbase, health)
-        with running_questdb(site.dsn) as site.port:
-            site.adapt()
-            yield site
+    with running_site(tmp_path_factory.mktemp("sync"), postgres) as site:
+        yield site
 
 
 @pytest.fixture
 def record(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record]:
     """An empty record, of a site in good order."""
-    monkeypatch.setenv(TOKEN, site.token)
-    monkeypatch.setenv("PGPASSWORD", "quest-not-real")
-    site.set_up()
-    record = Record(tmp_path, site.lists, site.sources)
-    yield record
-    record.store.close()
+    with recorded(site, tmp_path, monkeypatch) as record:
+        yield record
 
 
 def percent(value: float) -> Number:
@@ -73,6 +63,7 @@ def watched(*, good: bool = True) -> dict[str, Planned]:
         "cpu": host["cpu"],
         "memory": host["memory"],
         "disk": host["disk"],
+        "disk-io": host["disk-io"],
         "network": lambda _: measures(
             up=True, error_rate=number(0 if good else 12), drop_rate=number(0), rx_rate=sent, tx_rate=sent
         ),
@@ -186,6 +177,11 @@ def _no_checksum(site: Site) -> None:
 
 def _tiny_backup(site: Site) -> None:
     newest = site.newest("pocketbase")
+    site.write_backup(f"pocketbase/{newest.name}", zip_of("settings"), NOW - 5 * HOUR)
+
+
+def _empty_backup(site: Site) -> None:
+    newest = site.newest("pocketbase")
     site.write_backup(f"pocketbase/{newest.name}", zip_of(), NOW - 5 * HOUR)
 
 
@@ -208,6 +204,7 @@ def _tiny_backup(site: Site) -> None:
         (_old_backups, {"questdb-backup": "FAIL newest is 29 h"}),
         (_no_checksum, {"questdb-backup": "FAIL checksum is 'absent'"}),
         (_tiny_backup, {"pocketbase-backup": "FAIL missing is 3"}),
+        (_empty_backup, {"pocketbase-backup": "FAIL archive is 'damaged'"}),
     ],
 )
 async def test_what_is_not_there_is_not_green(
@@ -226,7 +223,7 @@ async def test_what_is_not_there_is_not_green(
 def mornings(value: float, *, failed: bool = False) -> dict[str, Planned]:
     """Return what the daily list read on a day."""
     good = "damaged" if failed else "ok"
-    backup: Planned = lambda _: measures(  # noqa: E731
+    backup: Planned = lambda _: measures(  # noqa: E731 - a plan in a line
         newest=seconds(18_000),
         count=number(30),
         gaps=number(0),
@@ -298,6 +295,7 @@ async def test_a_bad_week(site: Site, record: Record) -> None:
         "response-times": "SKIPPED",
         "processors": "FAIL p95 is 99 %",
         "memory": "FAIL p95 is 97 %",
+        "disk-io": "FAIL p95 is 900 ms",
         "traffic": "FAIL availability is 0 %",
         "backups": "FAIL ",
     }

@@ -9,10 +9,9 @@ import pytest
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.runs import RunState
 from opsconsole.model.values import shown
-from support.httpd import Fault, Says, serving
-from support.pocketbase import running_pocketbase
+from support.httpd import Fault, Says
 from support.postgres import Postgres
-from support.sync import HOST, HOST_KINDS, SHORT, TOKEN, YOUNG, Site, running_questdb
+from support.sync import HOST, HOST_KINDS, SHORT, TOKEN, YOUNG, Site, recorded, running_site
 from support.webapp import HOUR, MINUTE, NOW, Record, planned_kinds, said, unbreakable
 
 pytestmark = pytest.mark.xdist_group("sync")
@@ -22,23 +21,15 @@ LIST = "sync-15min"
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Site]:
     """Both stores; a test puts them in order first."""
-    root = tmp_path_factory.mktemp("sync")
-    with running_pocketbase(root) as pocketbase, serving() as health:
-        site = Site(root, postgres, pocketbase, health)
-        with running_questdb(site.dsn) as site.port:
-            site.adapt()
-            yield site
+    with running_site(tmp_path_factory.mktemp("sync"), postgres) as site:
+        yield site
 
 
 @pytest.fixture
 def record(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record]:
     """An empty record, of a site in good order."""
-    monkeypatch.setenv(TOKEN, site.token)
-    monkeypatch.setenv("PGPASSWORD", "quest-not-real")
-    site.set_up()
-    record = Record(tmp_path, site.lists, site.sources)
-    yield record
-    record.store.close()
+    with recorded(site, tmp_path, monkeypatch) as record:
+        yield record
 
 
 async def looked(record: Record) -> RunState:
@@ -151,6 +142,7 @@ async def test_a_bad_quarter(site: Site, record: Record) -> None:
         "cpu": "FAIL used is 99 %",
         "memory": "FAIL used_percent is 97 %",
         "disk": "FAIL used is 93 %",
+        "disk-io": "FAIL wait is 900 ms, limit 200 ms",
         "network": "FAIL error_rate is 12",
     }
     assert found == {name: found.get(name) for name in expected}

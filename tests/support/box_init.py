@@ -105,7 +105,7 @@ def main(state: str, units: str, *directories: str) -> None:
     subprocess.run(["pivot_root", ".", ".old"], check=True)
     os.chdir("/")
     subprocess.run(["umount", "-l", "/.old"], check=True)
-    systemd = next(path for path in SYSTEMD if os.path.exists(path))  # noqa: PTH110
+    systemd = next(path for path in SYSTEMD if Path(path).exists())
     environment = {"container": "opsconsole-tests", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     drop = ["setpriv", "--bounding-set", ",".join(f"-{name}" for name in DROPPED), "--"]
     os.execvpe(drop[0], [*drop, systemd, "--system", "systemd.unit=box.target"], environment)

@@ -11,6 +11,7 @@ import msgspec
 
 from opsconsole.app import ConsoleApp
 from opsconsole.config.checklists import LoadedChecklist, LoadedChecklists
+from opsconsole.config.qualifications import LoadedQualification, LoadedQualifications
 from opsconsole.config.settings import ConsoleSettings
 from opsconsole.contracts.anchor import AnchorError, Kept, Noted
 from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKind
@@ -129,6 +130,36 @@ HOST = Checklist(
     due=Due(at="09:00", timezone="America/Chicago"),
     sections=(Section("Room", (item("space", "Every file system is below 90 %", "used < 90%"),)),),
 )
+
+LONG_COMMAND = (
+    "journalctl --unit qbr-collector.service --since '2026-11-21 00:00' --no-pager | grep -E 'error|refused'"
+)
+"""Longer than a line of 80 columns."""
+
+RUNBOOK = f"""# The collection failed
+
+For the items about last night's collection.
+
+## 1. Look at the service (5 min)
+
+    systemctl status qbr-collector.service
+    {LONG_COMMAND}
+
+A unit that does not exist is a matter of the installation.
+
+## 2. Collect by hand (10 to 20 min)
+
+This writes to the database. Say so in a note first.
+
+    psql -h db.example -d inventory \\
+      -c "select collector, status from runs order by started_at desc limit 2"
+
+Then measure again.
+
+## 3. Write it down
+
+In a note on the item: since when, why, and what was done.
+"""
 
 BY_HAND = Checklist(
     id="by-hand",
@@ -419,9 +450,7 @@ class Morning:
         """Colleagues who are in a run until the morning is over."""
         books = directory / "checklists" / "runbooks"
         books.mkdir(parents=True, exist_ok=True)
-        (books / "collection-failure.md").write_text(
-            "# The collection failed\n\n1. Look at the service:\n", "utf-8"
-        )
+        (books / "collection-failure.md").write_text(RUNBOOK, "utf-8")
 
     def engine(self, actor: Actor = OPERATOR, at: dt.datetime | None = None) -> Engine:
         """Return an engine, as another process would have it; `at` is when, for one of another day."""
@@ -442,10 +471,18 @@ class Morning:
             LoadedChecklist(path=self.directory / "checklists" / f"{each.id}.toml", id=each.id, checklist=each)
             for each in self.checklists
         )
+        qualified = LoadedQualifications(
+            tuple(
+                LoadedQualification(
+                    path=self.directory / "qualifications" / f"{each.id}.toml", id=each.id, qualification=each
+                )
+                for each in self.options.get("qualifications", (NINE_DAYS,))
+            )
+        )
         engine = self.engine(self.options.get("actor", OPERATOR))
         return Services(
             engine=engine,
-            definitions=Definitions(LoadedChecklists(loaded), trusted=False),
+            definitions=Definitions(LoadedChecklists(loaded), qualified, trusted=False),
             notices=self.options.get("notices", ()),
             problems=self.options.get("problems", ()),
             alarms=self.options.get("alarms", ()),

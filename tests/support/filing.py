@@ -105,7 +105,7 @@ def aged(path: Path, age: float) -> None:
     os.utime(path, (then, then))
 
 
-def a_tar(files: Mapping[str, bytes] = FILES, *, format: int = tarfile.PAX_FORMAT, mode: str = "w") -> bytes:  # noqa: A002
+def a_tar(files: Mapping[str, bytes] = FILES, *, format: int = tarfile.PAX_FORMAT, mode: str = "w") -> bytes:  # noqa: A002 - as tarfile has it
     """Return a tar that holds files, and a directory and a link."""
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode=mode, format=format) as archive:  # type: ignore[call-overload]

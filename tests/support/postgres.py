@@ -14,6 +14,7 @@ import pytest
 from opsconsole.demo.accounts import reachable, server_account
 from opsconsole.demo.binaries import find_programs
 from opsconsole.demo.cluster import SUPERUSER, Cluster, open_cluster
+from support.needs import missing
 
 
 class Postgres:
@@ -87,9 +88,7 @@ def as_ordinary_user(command: Sequence[str]) -> list[str]:
     if not account.switched:
         return list(command)
     if not reachable(find_programs().postgres, account):
-        pytest.skip(
-            f"'{account.name}' cannot reach the virtual environment, so the tests as an ordinary user are left out"
-        )
+        missing(f"'{account.name}' CANNOT REACH THE VIRTUAL ENVIRONMENT: nothing was tried as an ordinary user.")
     read_all = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     capabilities = [] if reachable(Path(sys.executable), account) else read_all
     identity = [f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups"]

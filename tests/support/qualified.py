@@ -207,7 +207,7 @@ class Ledger:
                 sound = link(stored.prev, document) == stored.hash
                 yield Extract(stored.seq, stored.event.run, kind, stored.hash, document, sound)
 
-    def links(self, run: str = "", *, after: int = 0, evidence: bool = False) -> Iterator[Link]:  # noqa: ARG002
+    def links(self, run: str = "", *, after: int = 0, evidence: bool = False) -> Iterator[Link]:  # noqa: ARG002 - as stores have it
         """Yield events as they are stored."""
         for stored, document in zip(self.stored, self.documents, strict=True):
             if run in {"", stored.event.run} and stored.seq > after:

@@ -1,9 +1,12 @@
-"""Measuring with the `sql` probe in tests."""
+"""Measuring with the probes of SQL in tests."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
+import msgspec
+
+from opsconsole.checks.mysql import MysqlOptions, MysqlProbe
 from opsconsole.checks.sql import SqlOptions, SqlProbe
 from opsconsole.contracts.probe import Environment, ProbeError, Source
 from opsconsole.model.readings import Problem, Reading
@@ -16,17 +19,29 @@ def source(dsn: str, **more: Any) -> Source:
     return Source(kind="postgresql", dsn=dsn, **more)
 
 
+async def problem_of(measuring: Awaitable[Reading]) -> Problem:
+    """Return why something could not be measured."""
+    try:
+        reading = await measuring
+    except ProbeError as error:
+        return error.problem
+    raise AssertionError(f"it was measured: {reading}")
+
+
 class Asking:
     """A probe with one source named `db`, for one pass."""
 
-    def __init__(self, probe: SqlProbe) -> None:
-        self.probe = probe
+    def __init__(self, probe: SqlProbe | MysqlProbe, options: type[SqlOptions | MysqlOptions] = SqlOptions) -> None:
+        self.probe: Any = probe
+        self._options = options
 
     async def read(self, query: str, *, item: str = "item", **more: Any) -> Reading:
         """Measure; options are those of the probe, or `timeout`, `target` and such of the context."""
-        options: dict[str, Any] = {"source": "db"}
-        options |= {key: more.pop(key) for key in ("source", "units", "label", "max_rows") if key in more}
-        return await self.probe.measure(SqlOptions(query=query, **options), context(item=item, **more))
+        names = {each.name for each in msgspec.structs.fields(self._options)}
+        options = {"source": "db"} | {key: more.pop(key) for key in names & more.keys()}
+        asked = self._options(query=query, **options)
+        reading: Reading = await self.probe.measure(asked, context(item=item, **more))
+        return reading
 
     async def cell(self, query: str, **more: Any) -> Value:
         """Return the only cell of an answer."""
@@ -36,11 +51,7 @@ class Asking:
 
     async def problem(self, query: str, **more: Any) -> Problem:
         """Return why a query could not be measured."""
-        try:
-            reading = await self.read(query, **more)
-        except ProbeError as error:
-            return error.problem
-        raise AssertionError(f"it was measured: {reading}")
+        return await problem_of(self.read(query, **more))
 
 
 @contextlib.asynccontextmanager

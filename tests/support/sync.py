@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psycopg
+import pytest
 from psycopg import pq
 
 from opsconsole.config.checklists import load_checklist
@@ -29,13 +30,13 @@ from opsconsole.model.checklists import Checklist
 from opsconsole.model.events import Actor, Via
 from opsconsole.model.readings import Reading
 from opsconsole.model.runs import RunState
-from opsconsole.model.values import Unit, Value, number
+from opsconsole.model.values import Unit, Value, number, seconds
 from opsconsole.wiring.definitions import shipped_checklists
 from opsconsole.wiring.kinds import probe_kinds
-from support.httpd import Httpd, says_text
+from support.httpd import Httpd, says_text, serving
 from support.logs import written
 from support.mornings import measures
-from support.pocketbase import PocketBase
+from support.pocketbase import PocketBase, running_pocketbase
 from support.postgres import Postgres
 from support.questdb import QuestDb, Table
 from support.webapp import DAY, HOUR, MINUTE, NOW, YESTERDAY, Planned, Record, planned_kinds
@@ -69,6 +70,12 @@ SAMPLES: Mapping[str, Mapping[str, object]] = {
 USUAL = tuple((name, when) for name in COLLECTIONS for when in (NOW - 40 * DAY, YESTERDAY, YESTERDAY + HOUR))
 """The records that both have."""
 
+
+def disk_requests(wait: float = 0.002, queue: float = 0.5, busy: float = 12) -> Reading:
+    """Return what is read of a disk that keeps up, or does not."""
+    return measures(wait=seconds(wait), queue=number(queue), busy=number(busy, Unit.PERCENT))
+
+
 HOST: Mapping[str, Planned] = {
     "cpu": lambda _: measures(used=number(30, Unit.PERCENT), iowait=number(2, Unit.PERCENT)),
     "memory": lambda _: measures(used_percent=number(50, Unit.PERCENT)),
@@ -76,6 +83,7 @@ HOST: Mapping[str, Planned] = {
     "backup-disk": lambda _: measures(
         used=number(50, Unit.PERCENT), inodes_used=number(9, Unit.PERCENT), read_only=False
     ),
+    "disk-io": lambda _: disk_requests(),
     "network": lambda _: measures(
         up=True,
         error_rate=number(0),
@@ -92,6 +100,7 @@ SHORT: Mapping[str, Planned] = {
     "backup-disk": lambda _: measures(
         used=number(85, Unit.PERCENT), inodes_used=number(9, Unit.PERCENT), read_only=True
     ),
+    "disk-io": lambda _: disk_requests(wait=0.9, queue=40, busy=100),
     "network": lambda _: measures(
         up=True,
         error_rate=number(12),
@@ -101,7 +110,7 @@ SHORT: Mapping[str, Planned] = {
     ),
 }
 """The same of a host that is short of everything."""
-HOST_KINDS = ("cpu", "memory", "disk", "network")
+HOST_KINDS = ("cpu", "memory", "disk", "diskio", "network")
 
 
 def compared(*, good: bool) -> Reading:
@@ -320,3 +329,24 @@ async def entered(site: Site, record: Record, name: str, entries: Mapping[str, s
         for item, text in entries.items():
             await session.enter(item, text)
         return session.state
+
+
+@contextlib.contextmanager
+def running_site(root: Path, postgres: Postgres) -> Iterator[Site]:
+    """Start both stores, and a service whose health can be asked."""
+    with running_pocketbase(root) as pocketbase, serving() as health:
+        site = Site(root, postgres, pocketbase, health)
+        with running_questdb(site.dsn) as site.port:
+            site.adapt()
+            yield site
+
+
+@contextlib.contextmanager
+def recorded(site: Site, place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record]:
+    """Put a site in good order, and open an empty record of it."""
+    monkeypatch.setenv(TOKEN, site.token)
+    monkeypatch.setenv("PGPASSWORD", "quest-not-real")
+    site.set_up()
+    record = Record(place, site.lists, site.sources)
+    yield record
+    record.store.close()

@@ -157,7 +157,7 @@ class Application(TerminalApp[None]):
         async def work() -> None:
             raise ValueError("forgotten task failed")
 
-        asyncio.create_task(work())  # noqa: RUF006
+        asyncio.create_task(work())  # noqa: RUF006 - forgotten on purpose
 
     async def action_block(self) -> None:
         """Never return from a handler of the application."""

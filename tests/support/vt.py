@@ -4,12 +4,15 @@ Strict on purpose: an escape sequence the console has no reason to send is an As
 which got through shows as one.
 """
 
+import base64
 import codecs
 import re
 
 from rich.cells import get_character_cell_size
 
 _SEQUENCE = re.compile(r"\x1b\[([<>?]?)([0-9;]*)(\$?[@-~])")
+_TO_CLIPBOARD = re.compile(r"\x1b\]52;c;([A-Za-z0-9+/=]*)\x07")
+_INCOMPLETE_TO_CLIPBOARD = re.compile(r"\x1b(?:\](?:5(?:2(?:;(?:c(?:;[A-Za-z0-9+/=]*)?)?)?)?)?)?\Z")
 _INCOMPLETE = re.compile(r"\x1b(\[[<>?]?[0-9;]*\$?)?\Z")
 
 
@@ -21,6 +24,8 @@ class Screen:
         self.rows = rows
         self.modes: set[str] = {"7", "25"}
         """Private modes that are on: 7 line wrap, 25 cursor, 1049 alternate screen, 2004 bracketed paste, …"""
+        self.copied: list[str] | None = None
+        """What was sent to the clipboard; None where nothing may be."""
         self._main = self._page = _Page(cols, rows)
         self._decode = codecs.getincrementaldecoder("utf-8")("strict").decode
         self._rest = ""
@@ -71,8 +76,16 @@ class Screen:
                 self._put(char)
                 at += 1
                 continue
+            copied = _TO_CLIPBOARD.match(text, at) if self.copied is not None else None
+            if self.copied is not None and copied is not None:
+                self.copied.append(base64.b64decode(copied[1]).decode())
+                at = copied.end()
+                continue
             match = _SEQUENCE.match(text, at)
             if match is None:
+                if self.copied is not None and _INCOMPLETE_TO_CLIPBOARD.match(text, at):
+                    self._rest = text[at:]
+                    return
                 assert _INCOMPLETE.match(text, at), f"unexpected sequence {text[at : at + 20]!r}"
                 self._rest = text[at:]
                 return

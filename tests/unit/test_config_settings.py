@@ -14,6 +14,7 @@ from opsconsole.config.loading import load_config
 from opsconsole.config.settings import Config, LoadedConfig, Settings
 from opsconsole.contracts.probe import Source
 from support.fake_kinds import SOURCE_KINDS
+from support.needs import needs_root
 
 ROOT = Path(__file__).parent.parent.parent
 SOURCE = '[sources.inventory]\nkind = "postgresql"\ndsn = "dbname=inventory"\n'
@@ -288,9 +289,7 @@ def test_without_home(home: Path) -> None:
     assert state.startswith("/")
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0 and "CI" not in os.environ, reason="only root can become an account that does not exist"
-)
+@needs_root("nobody else can become an account that does not exist")
 def test_without_home_and_account(home: Path) -> None:
     """A container with a made-up user is told what to set, and works once it is."""
     told = run_without_home(account=False)

@@ -62,7 +62,7 @@ def server() -> Iterator[Httpd]:
         yield running
 
 
-async def _measured(server: Httpd, *, timeout: float = 10.0, **options: Any) -> Reading:  # noqa: ASYNC109
+async def _measured(server: Httpd, *, timeout: float = 10.0, **options: Any) -> Reading:  # noqa: ASYNC109 - the item's own
     environment = Environment()
     try:
         probe = KIND.open(environment)
@@ -119,6 +119,26 @@ async def test_an_unknown_state_is_not_running(server: Httpd) -> None:
     reading = await _measured(server)
     assert outcome(reading, "stopped == 0") is Outcome.FAIL
     assert outcome(reading, "running == 1") is Outcome.FAIL
+
+
+async def test_an_unknown_health_is_unhealthy(server: Httpd) -> None:
+    """What a later version calls by a word that is not known here does not pass for health."""
+    server.on(f"/v1.41/containers/{'a' * 64}/json", _inspected(Health={"Status": "degraded", "Log": None}))
+    assert outcome(await _measured(server), "unhealthy == 0") is Outcome.FAIL
+
+
+async def test_a_paused_container_has_no_health(server: Httpd) -> None:
+    """What its check said before it was paused is of no use."""
+    server.on(f"/v1.41/containers/{'a' * 64}/json", _inspected(Status="paused", Health={"Status": "healthy"}))
+    assert outcome(await _measured(server), "every health == 'healthy'") is Outcome.ERROR
+
+
+async def test_a_start_that_is_still_to_come(server: Httpd) -> None:
+    """A container that was started in ten years, by a clock that was wrong, is not young for ever."""
+    server.on(f"/v1.41/containers/{'a' * 64}/json", _inspected(StartedAt="2036-11-21T06:00:00Z"))
+    reading = await _measured(server)
+    assert outcome(reading, "every age < 1 d") is Outcome.ERROR
+    assert outcome(reading, "every age > 1 h") is Outcome.ERROR
 
 
 async def test_a_container_that_goes_while_it_is_looked_at(server: Httpd) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from opsconsole.export.files import NotWritten, OutputRefused, file_name, write_atomically
 from opsconsole.model.errors import OpsconsoleError
+from support.needs import missing
 
 
 def only(directory: Path) -> list[str]:
@@ -205,7 +206,7 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
     """On a file system without room the old document stays, and the reason is said. Needs a mount of its own."""
     unshare = shutil.which("unshare")
     if unshare is None:
-        pytest.skip("there is no unshare")
+        missing("NO unshare: a full disk was not tried.")
     isolated = [unshare, "--mount"] if os.getuid() == 0 else [unshare, "--user", "--map-root-user", "--mount"]
     done = subprocess.run(
         [*isolated, "sh", "-c", _ON_A_FULL_DISK, "sh", str(tmp_path), sys.executable],
@@ -215,7 +216,7 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
         check=False,
     )
     if done.returncode in {1, 77}:
-        pytest.skip(f"this account cannot mount a file system of its own: {done.stderr.strip()}")
+        missing(f"THIS ACCOUNT CANNOT MOUNT A FILE SYSTEM OF ITS OWN: {done.stderr.strip()}")
     assert done.stdout == f"{tmp_path}/day.md: the disk is full ['day.md'] old\n"
 
 

@@ -125,7 +125,7 @@ async def test_nine_days(days: Days) -> None:
     text = reading.evidence[0].text
     for told in (
         "morning: room, used, over 9 d",
-        f"1 of 9 due are missing: {FIRST + 3 * DAY}",
+        f"1 of 9 due is missing: {FIRST + 3 * DAY}",
         "1 was without such a reading",
         "6 PASS, 1 FAIL, 1 ERROR",
         "▁▁▂█·",
@@ -181,7 +181,7 @@ async def test_the_first_morning(days: Days) -> None:
     [
         ({"checklist": "mornings"}, "not-found", "there is no checklist 'mornings'"),
         ({"item": "rooms"}, "not-found", "morning has no item 'rooms'"),
-        ({"subject": "usage"}, "too-little-history", "there are 0 (5 were without such a reading)"),
+        ({"subject": "usage"}, "too-little-history", "there is none (5 were without such a reading)"),
         ({"limit": "3 GB"}, "bad-options", "the limit 3 GB is of another unit than 'used', which is measured in %"),
     ],
 )

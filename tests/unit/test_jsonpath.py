@@ -55,6 +55,15 @@ def _found(path: str, document: Any = DOCUMENT) -> list[Any]:
         ("$.checks[?@.ms > 9]", False, []),
         ("$.checks[?@.ms > 1].ok", False, [True]),
         ("$['status', 'nowhere']", False, ["ok", MISSING]),
+        ("$.checks[?@.state == 'down']", False, [MISSING]),
+        ("$.checks[?@.state == 'down' || @.ms > 9]", False, []),
+        ("$.checks[?@.state == 'down' && length(@.why) > 3]", False, [MISSING]),
+        ("$.checks[?@.state && @.state == 'down']", False, []),
+        ("$.checks[?@.state]", False, []),
+        ("$.checks[?@.state != 'up'].ms", False, [3, Decimal("0.5")]),
+        ("$.checks[?@.ok == false]", False, []),
+        ("$.groups[*].up[?@.x == 1]", False, [MISSING, MISSING]),
+        ("$.groups.us[?@.x == 1]", False, []),
     ],
 )
 def test_paths_lead_where_they_say(path: str, singular: bool, nodes: list[Any]) -> None:

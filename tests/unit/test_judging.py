@@ -103,6 +103,12 @@ def test_explains(reading: Reading, condition: str, outcome: Outcome, text: str 
         (Reading(measures={"v": "12"}), "v == 12", "a text"),
         (Reading(measures={"v": number(1)}), "v == '1'", "a text"),
         (Reading(measures={"v": True}), "v == 1", "true or false"),
+        (
+            Reading(measures={"v": "a" * 60_000}),
+            "v matches /a+b+c/",
+            "60,000 characters, in which looking for /a+b+c/",
+        ),
+        (Reading(measures={"v": "a" * 60_000}), "v not matches /a+b+c/", "can take for ever"),
         (Reading(measures={"v": None}), "v == 1", "v is missing"),
         (
             Reading(measures={"v": number(3)}),

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsconsole.checks import _logentries, _logplaces
-from opsconsole.checks._logentries import Chunks, Literal, Selection, entries
+from opsconsole.checks import _logentries, _logplaces, _logsearch
+from opsconsole.checks._logentries import Chunks, Selection, entries
 from opsconsole.checks._logfiles import Part
-from opsconsole.checks._logplaces import in_order, last_entry, place_of
+from opsconsole.checks._logplaces import end_of, in_order, is_whole, last_entry, place_of
+from opsconsole.checks._logsearch import Literal
 from opsconsole.checks._logtimes import Lines, Zone, formats
 
 (ISO,) = formats("iso", Zone(dt.UTC))
@@ -37,6 +38,10 @@ PATTERNS = {
     "first": r"/\A2026/",
     "accent": "/[éü]/",
     "group": r"/(a)\1/",
+    "any": "/x .$/",
+    "letters": r"/^\w+ \w+ x|ann é\b/",
+    "capitals": "/(?i)É|error x/",
+    "others": r"/\W\W/",
 }
 
 
@@ -93,8 +98,8 @@ def test_patterns_are_found_as_entry_by_entry(lines: list[str], size: int, names
 def test_the_rarest_byte_leads_to_the_same_places(data: bytes, text: bytes, start: int, most: int) -> None:
     """However a text is searched for, and after however many misses, it is found where it is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_logentries, "_RARE", 1)
-        patch.setattr(_logentries, "_MOST_MISSES", most)
+        patch.setattr(_logsearch, "_RARE", 1)
+        patch.setattr(_logsearch, "_MOST_MISSES", most)
         literal = Literal(text)
         for whole in (data, data + text, text[:1] * 5 + data + text):
             assert literal.find(whole, start) == whole.find(text, start)
@@ -140,7 +145,12 @@ def test_bisection_leaves_nothing_out(tmp_path_factory: pytest.TempPathFactory, 
     size = len(f"2026-11-20 00:00:00 {'y' * 40}\n  more\n")
     before = sum(1 for each in at if each < wanted)
     assert place <= before * size
-    assert before * size - place <= 128 + 2 * size, "cost follows the window"
+    assert before * size - place <= 128 + (1 + _logplaces._FEW) * size, "cost follows the window"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_logplaces, "_NEAR", 128)
+        end = end_of(part, ISO, instant, [])
+    assert end >= sum(1 for each in at if each <= wanted) * size
+    assert is_whole(part, ISO, (place, end), (instant, instant), [])
     last = last_entry(part, ISO)
     assert last is not None
     assert last[0] == (len(at) - 1) * size

@@ -1,10 +1,14 @@
 """What log entries say: their severity, and the message that stays the same."""
 
+import datetime as dt
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opsconsole.checks import _logtally
 from opsconsole.checks._logmessages import LEVELS, hints_of, level_of, message_of, normalised
+from opsconsole.checks._logtimes import Zone, formats, recognised
 
 
 @pytest.mark.parametrize(
@@ -48,7 +52,7 @@ def test_hints_leave_no_entry_out(level: str, text: bytes, word: bytes) -> None:
     found = level_of(entry, access=False)
     if entry.lstrip(b"\0").startswith(b"<") or not found or LEVELS.index(found) < LEVELS.index(level):
         return
-    assert any(hint in entry.upper() for hint in hints_of(level, access=False, prioritised=False))
+    assert any(hint in entry.upper() for hint in hints_of(level))
 
 
 @pytest.mark.parametrize(
@@ -85,6 +89,31 @@ def test_the_same_message_is_known_again(one: str, other: str) -> None:
 def test_different_messages_stay_different(one: str, other: str) -> None:
     """What is said in words is what tells errors apart."""
     assert normalised(one) != normalised(other)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"time": "T", "level": "error", "msg": "MESSAGE"}',
+        '{"msg": "MESSAGE", "level": "error", "time": "T"}',
+        'ts=T level=error msg="MESSAGE" n=7',
+        'T {"severity":"error","message":"MESSAGE","request":{"id":"q-1"}}',
+    ],
+)
+def test_the_message_of_an_object_is_what_its_key_says(line: str) -> None:
+    """Two errors of a log of JSON or logfmt are told apart, wherever in the line their time stands."""
+    known = formats("auto", Zone(dt.UTC))
+    found = []
+    for message in ("cannot reach db", 'user \\"ann\\" lost', "took 7 s", "took 12 s"):
+        entry = line.replace("MESSAGE", message).replace("T", "2026-11-20T08:00:00Z", 1).encode()
+        form = recognised([entry], known)
+        assert form is not None
+        match = form.head.match(entry)
+        assert match is not None
+        found.append(_logtally.message(entry, match.end(), keyed=form.is_keyed(match)))
+    assert len(set(found)) == 3
+    assert found[2] == found[3]
+    assert found[2] in {"error took <n> s", "took <n> s error"}
 
 
 def test_a_traceback_is_told_by_its_error() -> None:

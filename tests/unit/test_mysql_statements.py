@@ -78,6 +78,12 @@ def test_parameters_are_found_where_they_are(query: str, names: tuple[str, ...])
     assert statement.names == names
 
 
+def test_a_lock_that_outlives_the_transaction_is_refused() -> None:
+    """GET_LOCK would hold up others until the pass is over; a column may be called so."""
+    assert any("GET_LOCK" in each for each in parse("select Get_Lock ('nightly', 0)").problems)
+    assert parse("select get_lock, is_used_lock('nightly') from locks").problems == ()
+
+
 def test_values_can_be_read_by_hand() -> None:
     """The query of the evidence has its values in it, quoted as MySQL has it."""
     statement = parse("select :target, '?' as x")

@@ -19,6 +19,7 @@ from opsconsole.model.judging import judge_entry, judge_item, without_history
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.past import Earlier, looks_back, method_of, months_before, pasts_of, unreadable_pasts
 from opsconsole.model.readings import Judgement, Past, Reading, Verdict
+from opsconsole.model.text import counted, there_are
 from opsconsole.model.values import Number, Unit, Value, number
 
 TODAY = dt.date(2026, 11, 21)
@@ -116,7 +117,7 @@ def test_the_baseline_is_a_median_of_the_latest(values: list[Decimal], least: in
     assert past.readings == len(latest)
     if len(latest) < least:
         assert past.missing == {
-            "baseline": f"a baseline needs {least} earlier readings, and there are {len(latest)}"
+            "baseline": f"a baseline needs {counted(least, 'earlier reading')}, and {there_are(len(latest))}"
         }
         return
     middle = (latest[(len(latest) - 1) // 2] + latest[len(latest) // 2]) / 2
@@ -181,7 +182,7 @@ def test_why_others_do_not_count(old: Reading | None, told: str) -> None:
     of = item("used < baseline * 1.5")
     judgement = judged(of, used(1), daily(of, *[old] * 5))
     assert judgement.outcome is Outcome.ERROR
-    assert judgement.summary.endswith(f"there are 0 ({told})")
+    assert judgement.summary.endswith(f"there is none ({told})")
 
 
 def test_an_edited_probe_begins_a_new_past() -> None:

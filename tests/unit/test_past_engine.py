@@ -208,7 +208,7 @@ async def test_an_edit_of_the_probe_is_told(days: Days) -> None:
     moved = checklist(item("used < baseline * 1.5", baseline=THREE, options={"path": "/var"}))
     state = await days.run(moved, percent(1))
     assert state.items["room"].outcome is Outcome.ERROR
-    assert "there are 0 (4 were measured in another way" in state.items["room"].summary
+    assert "there is none (4 were measured in another way" in state.items["room"].summary
 
 
 async def test_the_week_before_and_the_month_before(days: Days) -> None:

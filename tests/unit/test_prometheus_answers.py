@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,6 +79,38 @@ async def test_warnings_are_no_green() -> None:
     reading = await read(prometheus.KIND, accepting, Canned(_says(said)))
     assert outcome(reading, "value == 0") is Outcome.PASS
     assert {"warnings of the server", "notes of the server"} < {each.title for each in reading.evidence}
+
+
+async def test_a_partial_answer_of_victoriametrics() -> None:
+    """Where a part of the storage did not answer, which its cluster says without a warning, nothing is green."""
+    said = _said(_vector(({}, "1")), isPartial=True)
+    problem = await refused(prometheus.KIND, ASKED, Canned(_says(said)))
+    assert (problem.problem.reason, "did not answer" in problem.problem.cause) == ("partial", True)
+    whole = await read(prometheus.KIND, ASKED, Canned(_says(_said(_vector(({}, "1")), isPartial=False))))
+    assert outcome(whole, "value == 1") is Outcome.PASS
+    options = msgspec.structs.replace(OF_LOKI, patterns={})
+    count = await read(loki.KIND, options, Canned(_of_loki(_said(_vector(({}, "1")), isPartial=True))))
+    assert outcome(count, "count <= 5") is Outcome.ERROR
+
+
+async def test_samples_of_the_future() -> None:
+    """A sample that is still to come is of no known time, and is not fresh for ever."""
+    ages = _said(_vector(({"selector": "0"}, str(time.time() + 7200))))
+    problem = await refused(prometheus.KIND, ASKED, Canned(_says(_said(_vector(({}, "1"))), ages)))
+    assert (problem.problem.reason, "no known time" in problem.problem.cause) == ("stale", True)
+
+
+@pytest.mark.parametrize("ago", [7200.0, -7200.0])
+@pytest.mark.parametrize("of_lines", [True, False])
+async def test_loki_answers_for_another_time(ago: float, of_lines: bool) -> None:
+    """Neither a line nor a count of another time than the one asked for is taken for one of it."""
+    stamp = time.time() - ago
+    line = {"stream": {"app": "api"}, "values": [[str(int((stamp if of_lines else time.time() - 9) * 10**9)), "x"]]}
+    count = {"resultType": "vector", "result": [{"metric": {}, "value": [time.time() if of_lines else stamp, "0"]}]}
+    lines = {"resultType": "streams", "result": [line]}
+    canned = Canned(lambda path, _params: _said(lines if path.endswith("range") else count))
+    problem = await refused(loki.KIND, OF_LOKI, canned)
+    assert (problem.problem.reason, "not asked for" in problem.problem.cause) == ("stale", True)
 
 
 async def test_notes_are_shown() -> None:
@@ -165,6 +198,24 @@ async def test_a_series_without_a_time() -> None:
     ages = _said(_vector(({"a": "1"}, str(time.time()))))
     error = await refused(prometheus.KIND, options, Canned(_says(said, ages)))
     assert 'sample of {a="2"}' in error.problem.cause
+
+
+@pytest.mark.parametrize(("ago", "is_new"), [(0.0, True), (800.0, True), (86_400.0, False), (-7200.0, False)])
+async def test_points_of_another_time(ago: float, is_new: bool) -> None:
+    """Yesterday's points, as a cache has them, are not today's; ends moved to a multiple of the step are."""
+    now = time.time() - ago
+    values = [[now - 3600 + 900 * at, "1"] for at in range(5)]
+    said = _said({"resultType": "matrix", "result": [{"metric": {"job": "a"}, "values": values}]})
+    ages = _said(_vector(({"job": "a"}, str(time.time() - 5))))
+    options = PrometheusOptions(url=URL, query="errors", since="1 h", step=Duration.parse("15 min"))
+    if is_new:
+        assert (
+            outcome(await read(prometheus.KIND, options, Canned(_says(said, ages))), "every max <= 5")
+            is Outcome.PASS
+        )
+    else:
+        problem = await refused(prometheus.KIND, options, Canned(_says(said, ages)))
+        assert (problem.problem.reason, "not asked for" in problem.problem.cause) == ("stale", True)
 
 
 async def test_rows_that_are_called_alike() -> None:

@@ -74,6 +74,8 @@ def at_least(count: int) -> Reading:
         (table("n", (7,)), value(100), RATE, Outcome.FAIL, "7 %"),
         (value(NAN), value(100), RATE, Outcome.ERROR, "NaN"),
         (value(1), value(NAN), RATE, Outcome.ERROR, "NaN"),
+        (value(1), value(number("Infinity")), RATE, Outcome.ERROR, "NaN"),
+        (value(number("Infinity")), value(100), RATE, Outcome.ERROR, "NaN"),
         (value(-1), value(100), RATE, Outcome.ERROR, "less than nothing"),
         (value("five"), value(100), RATE, Outcome.ERROR, "'five', no number"),
         (value(True), value(100), RATE, Outcome.ERROR, "true, no number"),

@@ -138,6 +138,19 @@ def test_a_line_without_end(tmp_path: Path) -> None:
         ], at
 
 
+@pytest.mark.parametrize("length", [900, 3000, 20_000])
+def test_a_token_longer_than_what_is_looked_at_at_once(tmp_path: Path, length: int) -> None:
+    """One with many claims is found wherever it is in a long line, and text that looks like one is none."""
+    header, _, signature = SECRETS["JSON Web Token"].split(".")
+    claims = base64.urlsafe_b64encode(json.dumps({"roles": "r" * length}).encode()).decode().rstrip("=")
+    for at in (0, 1500, 2910, 4090, 262_100):
+        line = f"{'y ' * (at // 2)}Bearer {header}.{claims}.{signature} {'z ' * 4000}"
+        found = scan(written(tmp_path / "log", f"one\n{line}\n".encode()))
+        assert [(each.line, each.kind) for each in found.findings] == [(2, "JSON Web Token")], at
+    for harmless in ("eyJ" * 3000, f"eyJ.{claims}", "a." * 4000):
+        assert scan(written(tmp_path / "log", harmless.encode())).count == 0
+
+
 @pytest.mark.parametrize(
     "piece", ["eyJ", "://a:", "password=", "xoxb-1-", "AKIA", "sk-" + "a" * 20 + "T3Blbk", "aws key '"]
 )

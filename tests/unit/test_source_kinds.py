@@ -24,6 +24,7 @@ def _problems(tmp_path: Path, source: str) -> list[str]:
         'kind = "http"\nurl = "http://[::1]:9090"',
         'kind = "http"\nurl = "unix:/run/docker.sock"',
         'kind = "http"\nurl = "https://a"\nbearer = "env:TOKEN"\nca = "/etc/ca.pem"\nconnect_timeout = 2',
+        'kind = "http"\nurl = "https://a"\nconnections = 64',
         'kind = "http"\nurl = "https://a"\nuser = "ops"\npassword = "file:/etc/opsconsole/password"',
         'kind = "http"\nurl = "https://a"\nheaders = { X-Org = "one", X-Api-Key = "file:%CREDENTIALS%/key" }',
         'kind = "mysql"\ndsn = "mysql://ops@db.example/app"\npassword = "env:DB_PASSWORD"',
@@ -51,6 +52,9 @@ def test_sources_that_can_be_used(tmp_path: Path, source: str) -> None:
         (f'kind = "http"\nurl = "http://ops:{SECRET}@a"', "url", "user or a password"),
         ('kind = "http"\nurl = "unix:run.sock"', "url", "absolute"),
         ('kind = "http"\nurl = "http://a"\ndsn = "x"', "dsn", "means nothing"),
+        ('kind = "http"\nurl = "http://a"\nconnections = 0', "connections", "from 1 to 256"),
+        ('kind = "http"\nurl = "http://a"\nconnections = "six"', "connections", "whole number"),
+        ('kind = "postgresql"\ndsn = "dbname=a"\nconnections = 2', "connections", "means nothing"),
         (f'kind = "http"\nurl = "http://a"\nbearer = "{SECRET}"', "bearer", "not written down"),
         (f'kind = "http"\nurl = "http://a"\nuser = "u"\npassword = "{SECRET}"', "password", "not written down"),
         (

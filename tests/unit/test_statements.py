@@ -86,6 +86,8 @@ def test_parameters_are_numbered(query: str, text: str, names: tuple[str, ...]) 
         ("select $a$ abc $b$", "a dollar-quoted text that begins"),
         ("select /* /* */", "a comment that begins"),
         ("select '\0'", "NUL"),
+        ("select Pg_Advisory_Lock (1)", "outlives the transaction"),
+        ("select pg_catalog.pg_try_advisory_lock_shared(1, 2)", "pg_try_advisory_xact_lock_shared"),
     ],
 )
 def test_what_cannot_be_sent_is_said_at_once(query: str, words: str) -> None:
@@ -108,6 +110,7 @@ def test_all_problems_are_told_together() -> None:
         "values (1)",
         "table t",
         "Show server_version",
+        "select pg_advisory_xact_lock(1), pg_try_advisory_lock from t",
     ],
 )
 def test_what_only_reads_is_let_through(query: str) -> None:

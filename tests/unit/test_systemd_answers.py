@@ -106,6 +106,13 @@ def test_lists_nested_without_end(text: str) -> None:
         parsed_units(text)
 
 
+def test_what_an_older_systemd_does_not_tell() -> None:
+    """An answer that leaves out whether a unit's file has changed does not say that it has not."""
+    for shown, expected in (({}, None), ({"NeedDaemonReload": "no"}, False), ({"NeedDaemonReload": "yes"}, True)):
+        assert unit._state_of(shown, context(now=NOW))["needs_reload"] is expected
+    assert all(value in {None, False} for value in unit._state_of({}, context(now=NOW)).values())
+
+
 def test_memory_against_its_limit() -> None:
     """The share of memory is that of the limit that counts; without a limit, or a figure, there is none."""
     gib = str(1 << 30)

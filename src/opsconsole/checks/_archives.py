@@ -47,6 +47,8 @@ _ENDINGS = {
     ".sql": "sql",
 }
 _TAR_IN = frozenset({".tgz", ".tbz2", ".txz", ".tzst"})
+_NOTHING = "there is nothing in it"
+_ONLY_STREAM = "only the compression was tested, not what is in it"
 COMPRESSED = frozenset({"gzip", "bzip2", "xz", "zstd"})
 _SKIPPABLE_ZSTD = tuple(bytes([0x50 + each]) + b"\x2a\x4d\x18" for each in range(16))
 
@@ -87,6 +89,8 @@ class Examined(msgspec.Struct, kw_only=True):
     """Bytes that it came to, uncompressed."""
     checked: bool = True
     """Whether its data carry checksums, without which a wrong byte in them may pass."""
+    unseen: str = ""
+    """What of it was not looked at, in words."""
     missing: tuple[str, ...] = ()
     """What was to be in it and is not, where it is whole and has members."""
 
@@ -118,9 +122,9 @@ def _ending(name: str) -> str:
 
 
 def _is_sql(head: bytes) -> bool:
-    """Whether it begins as dumps of PostgreSQL, MySQL and MariaDB do."""
+    """Whether it begins as dumps of PostgreSQL, MySQL and MariaDB do; these with a comment of their own kind."""
     begins = head.lstrip(b"\xef\xbb\xbf\r\n ")
-    return begins.startswith(b"--") and any(
+    return begins.startswith((b"--", b"/*M!")) and any(
         each in head for each in (b"PostgreSQL database", b"MySQL dump", b"MariaDB dump")
     )
 
@@ -146,7 +150,7 @@ def examined(file: BinaryIO, name: str, found: str, wishes: Wishes, stop: Stop) 
             from opsconsole.checks._archives_zip import read_zip
 
             members, size = read_zip(file, name, wishes, stop)
-            return Examined(format="zip", members=members, size=size, missing=tuple(wishes.missing))
+            return _with_members(Examined(format="zip", members=members, size=size), wishes)
         return _inside(file, found, wishes, stop, found)
     except DamagedError as damage:
         return Examined(format=found, damage=str(damage))
@@ -158,17 +162,37 @@ def _compressed(file: BinaryIO, name: str, found: str, wishes: Wishes, stop: Sto
     checked = has_checksum(file, found)
     stream = Counted(decompressed(file, found, name, stop))
     head = stream.peek(HEAD)
+    if not head:
+        raise DamagedError(_NOTHING)
     expected = expected_inside(name)
     inside = format_of(head, "") or (expected if expected in {"tar", "sql"} else "")
-    if expected == "tar" and inside != "tar":
-        raise DamagedError(f"there is no tar in it, as its name says, but {inside or 'something else'}")
-    if inside not in {"tar", "sql"}:  # nothing is unpacked to be tested: only the stream is
-        size = drained(stream.read)
-        return Examined(format=f"{found} of {inside}" if inside else found, size=size, checked=checked)
-    within = _inside(stream, inside, wishes, stop, f"{found} of {inside}")
-    drained(stream.read)
-    within.size, within.checked = stream.count, checked
-    return within
+    if expected in {"tar", "sqlite"} and inside != expected:
+        raise DamagedError(f"there is no {expected} in it, as its name says, but {inside or 'something else'}")
+    shown = f"{found} of {inside}" if inside else found
+    if inside in {"tar", "sql"}:
+        within = _inside(stream, inside, wishes, stop, shown)
+        drained(stream.read)
+        within.size, within.checked = stream.count, checked
+        return within
+    size = drained(stream.read)  # nothing is unpacked to be tested
+    if inside == "sqlite":
+        return Examined(format=shown, size=size, checked=checked, unseen=_of_its_length(head, size))
+    if inside:
+        raise UntestableError(
+            f"{name} is {shown}: {_ONLY_STREAM}, which may have broken off before it was compressed",
+            "back it up without compressing it once more, or verify its checksum: checksum = true",
+        )
+    return Examined(format=shown, size=size, checked=checked, unseen=_ONLY_STREAM)
+
+
+def _of_its_length(head: bytes, size: int) -> str:
+    """Return what is not known of a SQLite database of which only beginning and length were seen."""
+    from opsconsole.checks._archives_sqlite import stated_length
+
+    stated = stated_length(head)
+    if size < stated:
+        raise DamagedError(f"the database in it is cut off: it has {size:,} bytes instead of {stated:,}")
+    return "of the database in it only the length was looked at"
 
 
 def _inside(file: BinaryIO, found: str, wishes: Wishes, stop: Stop, shown: str) -> Examined:
@@ -176,8 +200,7 @@ def _inside(file: BinaryIO, found: str, wishes: Wishes, stop: Stop, shown: str) 
         from opsconsole.checks._archives_tar import read_tar
 
         members, size = read_tar(file, wishes, stop)
-        missing = tuple(wishes.missing)
-        return Examined(format=shown, members=members, size=size, checked=False, missing=missing)
+        return _with_members(Examined(format=shown, members=members, size=size, checked=False), wishes)
     if found == "sql":
         from opsconsole.checks._archives_sql import read_sql
 
@@ -186,6 +209,14 @@ def _inside(file: BinaryIO, found: str, wishes: Wishes, stop: Stop, shown: str) 
         f"nobody here can test a file of the format '{found or 'unknown'}'",
         "leave `test` out for it, or verify its checksum: checksum = true",
     )
+
+
+def _with_members(archive: Examined, wishes: Wishes) -> Examined:
+    """Return an archive that was read with what is missing in it; one of nothing backs nothing up."""
+    if not archive.members:
+        raise DamagedError(_NOTHING)
+    archive.missing = tuple(wishes.missing)
+    return archive
 
 
 def drained(read: Callable[[int], bytes]) -> int:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import os
 import re
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,9 @@ from opsconsole.checks._mounts import presentable
 
 LARGEST_MANIFEST = 8 << 20
 """Bytes of a manifest that is read."""
+
+UNFINISHED = (".part", ".partial", ".filepart", ".incomplete", ".tmp", ".temp", "~")
+"""How names end of what is still being written, by the programs that make or copy it."""
 
 _HUNDREDTH = Decimal("0.01")
 _DATE = re.compile(
@@ -73,6 +77,27 @@ def backups(entries: Iterable[Entry], *, by_name: bool, where: ZoneInfo) -> list
     return sorted(found, key=lambda each: (-each.made, each.name))
 
 
+def is_unfinished(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a file is called as programs call what they have not finished, and no pattern asks for such names."""
+    base = name.rpartition("/")[2]
+    asked = [each.rpartition("/")[2] for each in patterns]
+    if base.startswith("."):  # as rsync does
+        return not any(each.startswith(".") for each in asked)
+    ending = next((each for each in UNFINISHED if base.lower().endswith(each)), "")
+    return bool(ending) and not any(each.lower().endswith(ending) for each in asked)
+
+
+def distinct(root: str, entries: Iterable[Entry]) -> list[Entry]:
+    """Return the entries below `root` without links that lead to another of them, such as `latest`."""
+    found: dict[str, Entry] = {}
+    for each in entries:
+        path = os.path.join(root, each.name)  # noqa: PTH118 - a text stays a text here
+        led_to = os.path.realpath(path)
+        if led_to not in found or not os.path.islink(path):  # noqa: PTH114 - a text stays a text here
+            found[led_to] = each
+    return list(found.values())
+
+
 def age_of(made: float, now: float) -> float | None:
     """Return an age in seconds, None where it is in the future by more than clocks differ."""
     return max(now - made, 0.0) if made <= now + CLOCK_SKEW else None
@@ -81,18 +106,26 @@ def age_of(made: float, now: float) -> float | None:
 def dates_without(kept: Sequence[Backup], days: int, now: dt.datetime, where: ZoneInfo) -> list[dt.date] | None:
     """Return the local dates up to yesterday on which none was made: of the last `days`, or since the oldest.
 
-    None where there is no date to begin with.
+    None where there is no date to begin with, or only such as are in the future.
     """
-    made = {dt.datetime.fromtimestamp(each.made, where).date() for each in kept}
+    made = {date for each in kept if (date := _date_of(each.made, where)) is not None}
     today = now.astimezone(where).date()
     if days:
         dates = [today - dt.timedelta(days=back) for back in range(days, 0, -1)]
-    elif made:
+    elif made and min(made) <= today:
         since = min(made)
         dates = [since + dt.timedelta(days=on) for on in range((today - since).days)]
     else:
         return None
     return [each for each in dates if each not in made]
+
+
+def _date_of(made: float, where: ZoneInfo) -> dt.date | None:
+    """Return the local date of a moment, None for one beyond the calendar, as a clock that went wrong has it."""
+    try:
+        return dt.datetime.fromtimestamp(made, where).date()
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def longest_gap(kept: Sequence[Backup]) -> float | None:

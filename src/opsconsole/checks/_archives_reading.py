@@ -59,7 +59,7 @@ async def read_backup(root: str, backup: Backup, names: Sequence[str], wants: Wa
             verified = await timed(f"sum {path}", lambda stop: _archives_sums.verified(path, beside, stop))
         if wants.test:
             examined = await _examined(path, backup.shown, names, wants, timed)
-        now = await timed(f"stat {path}", lambda _stop: facts_of(os.stat(path)))  # noqa: PTH116
+        now = await timed(f"stat {path}", lambda _stop: facts_of(os.stat(path)))  # noqa: PTH116 - a text stays a text here
     except OSError as error:
         raise refused(path, error) from error
     if (now.size, now.modified) != (backup.facts.size, backup.facts.modified):
@@ -96,7 +96,7 @@ def _examined_here(path: str, name: str, names: Sequence[str], stop: Stop) -> Ex
         if found != "sqlite":
             return _archives.examined(file, name, found, wishes, stop)
     examined = _archives_sqlite.examined_sqlite(path, name, wishes, stop)
-    beside = _archives_sqlite.unmerged(path)
+    beside = _archives_sqlite.unmerged(path, stop)
     if beside:
         raise UntestableError(f"{name}: {beside}", "back it up by `sqlite3 DATABASE '.backup FILE'`, not by a copy")
     return examined
@@ -111,7 +111,7 @@ def absent_files(root: str, names: Sequence[str], stop: Stop) -> list[str]:
             raise UntestableError(f"'{presentable(name)}' is not below the directory", "name what is in it")
         path = f"{root.rstrip('/')}/{name}"
         try:
-            status = os.stat(path)  # noqa: PTH116
+            status = os.stat(path)  # noqa: PTH116 - a text stays a text here
         except OSError as error:
             if not is_absent(error):
                 raise refused(path, error) from error

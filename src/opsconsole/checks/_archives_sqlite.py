@@ -6,16 +6,25 @@ https://www.sqlite.org/uri.html (immutable), https://www.sqlite.org/pragma.html#
 
 import contextlib
 import os
+import re
 import sqlite3
+import struct
 from urllib.parse import quote
 
 from opsconsole.checks._archives import Examined, UntestableError, Wishes
-from opsconsole.checks._files import Stop
+from opsconsole.checks._files import Stop, open_regular
 
 MOST_PROBLEMS = 5
 """Problems after which the check of a database ends."""
 _STEPS = 10_000
 """Instructions of SQLite's machine between two looks at the time: some milliseconds."""
+_UNABLE = re.compile(
+    "unable to open|unknown function|no such (?:function|module|collation)|unsupported file format"
+)
+"""What SQLite says where it needs more than the file: the functions and collations of an application."""
+_HEADER = 100
+_JOURNAL = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
+"""What a journal begins with that is needed; one that is done with is empty or begins with zeros."""
 
 
 def examined_sqlite(path: str, name: str, wishes: Wishes, stop: Stop) -> Examined:
@@ -33,8 +42,10 @@ def examined_sqlite(path: str, name: str, wishes: Wishes, stop: Stop) -> Examine
                 members += 1
     except sqlite3.DatabaseError as error:
         stop.check()  # interrupted, if its time is over
-        if isinstance(error, sqlite3.OperationalError) and "unable to open" in str(error):
-            raise UntestableError(f"SQLite cannot open {name}: {error}", "see by hand: sqlite3") from error
+        if isinstance(error, sqlite3.OperationalError) and _UNABLE.search(str(error)):
+            raise UntestableError(
+                f"SQLite cannot test {name} here: {error}", "see by hand, by the program whose database it is"
+            ) from error
         return Examined(format="sqlite", damage=f"SQLite: {error}", size=_size(path))
     damage = "" if problems == ["ok"] else f"SQLite: {problems[0] if problems else 'no answer'}"
     return Examined(
@@ -48,13 +59,25 @@ def _opened(path: str) -> sqlite3.Connection:
 
 def _size(path: str) -> int:
     with contextlib.suppress(OSError):
-        return os.stat(path).st_size  # noqa: PTH116
+        return os.stat(path).st_size  # noqa: PTH116 - a text stays a text here
     return 0
 
 
-def unmerged(path: str) -> str:
+def stated_length(head: bytes) -> int:
+    """Return how many bytes a database has by its header, at least: https://www.sqlite.org/fileformat.html, 1.3."""
+    if len(head) < _HEADER:
+        return _HEADER
+    page = int.from_bytes(head[16:18], "big")
+    changed, pages, valid_for = (struct.unpack_from(">L", head, at)[0] for at in (24, 28, 92))
+    return int(pages if changed == valid_for else 1) * (65_536 if page == 1 else page)
+
+
+def unmerged(path: str, stop: Stop) -> str:
     """Return what lies beside a database that belongs to it and was not looked at; empty where there is nothing."""
-    with contextlib.suppress(OSError):
-        if os.stat(f"{path}-wal").st_size:  # noqa: PTH116
+    with contextlib.suppress(FileNotFoundError):
+        if os.stat(f"{path}-wal").st_size:  # noqa: PTH116 - a text stays a text here
             return "a write-ahead log lies beside it (-wal), which is part of it and was not looked at"
+    with contextlib.suppress(FileNotFoundError), open_regular(f"{path}-journal", stop) as file:
+        if file.read(len(_JOURNAL)) == _JOURNAL:
+            return "the journal of a change that was under way lies beside it (-journal), and was not looked at"
     return ""

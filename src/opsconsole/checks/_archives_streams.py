@@ -10,7 +10,7 @@ import gzip
 import io
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, BinaryIO, cast
 
 from opsconsole.checks._archives import HEAD, DamagedError, UntestableError
@@ -24,6 +24,8 @@ ZSTD_WINDOW = 128 << 20
 _ZSTD_INPUT = 1024
 """Bytes that are fed at once: one block of 4 bytes may stand for 128 KiB, so these may come to 32 MiB."""
 _PADDING = 4
+_XZ_CHECK = 7
+"""Where a stream of xz says which checksum it has; 0 is none (.xz file format, 2.1.1.2)."""
 
 
 def decompressed(file: BinaryIO, found: str, name: str, stop: Stop) -> io.RawIOBase:
@@ -32,7 +34,7 @@ def decompressed(file: BinaryIO, found: str, name: str, stop: Stop) -> io.RawIOB
         case "gzip":
             return _Chunks(_gzip(file), stop)
         case "bzip2":
-            return _Chunks(_bzip2(file), stop)
+            return _Chunks(_bzip2(file, name), stop)
         case "xz":
             return _Chunks(_xz(file, name), stop)
         case _:
@@ -40,11 +42,13 @@ def decompressed(file: BinaryIO, found: str, name: str, stop: Stop) -> io.RawIOB
 
 
 def has_checksum(file: BinaryIO, found: str) -> bool:
-    """Whether the data carry a checksum, which in Zstandard are free to have none. Goes back to the beginning."""
-    if found != "zstd":
+    """Whether the data carry a checksum, which xz and Zstandard may leave out. Goes back to the beginning."""
+    if found not in {"xz", "zstd"}:
         return True
     head = file.read(HEAD)
     file.seek(0)
+    if found == "xz":
+        return bool(head[_XZ_CHECK : _XZ_CHECK + 1].strip(b"\0"))
     with contextlib.suppress(ImportError, ValueError):  # without the library, or of a damaged header: told later
         import zstandard
 
@@ -115,44 +119,44 @@ def _said(error: Exception) -> str:
     return {"Not a gzipped file": "what follows a stream is no gzip"}.get(named, named) or "its data is damaged"
 
 
-def _bzip2(file: BinaryIO) -> Iterator[bytes]:
+def _bzip2(file: BinaryIO, name: str) -> Iterator[bytes]:
     first, data = True, file.read(CHUNK)
     while data or first:
-        stream = bz2.BZ2Decompressor()
-        while not stream.eof:
-            if stream.needs_input and not data:
-                data = file.read(CHUNK)
-                if not data:
-                    raise DamagedError("it ends in the middle: bzip2's end mark is not there")
-            try:
-                chunk = stream.decompress(data, CHUNK)
-            except (OSError, ValueError) as error:
-                raise DamagedError("bzip2: its data is damaged") from error
-            data = b""
-            if chunk:
-                yield chunk
-        first, data = False, stream.unused_data or file.read(CHUNK)
+        rest = yield from _one_stream(file, data, bz2.BZ2Decompressor(), "bzip2", name)
+        first, data = False, rest or file.read(CHUNK)
 
 
 def _xz(file: BinaryIO, name: str) -> Iterator[bytes]:
     first, data = True, file.read(CHUNK)
     while data or first:
         stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
-        while not stream.eof:
-            if stream.needs_input and not data:
-                data = file.read(CHUNK)
-                if not data:
-                    raise DamagedError("it ends in the middle: the end mark of xz is not there")
-            try:
-                chunk = stream.decompress(data, CHUNK)
-            except lzma.LZMAError as error:
-                if "memory" in str(error).lower():
-                    raise _too_large(name, "xz", XZ_MEMORY) from error
-                raise DamagedError("xz: its data is damaged") from error
-            data = b""
-            if chunk:
-                yield chunk
-        first, data = False, _unpadded(stream.unused_data, file)
+        rest = yield from _one_stream(file, data, stream, "xz", name)
+        first, data = False, _unpadded(rest, file)
+
+
+def _one_stream(
+    file: BinaryIO,
+    data: bytes,
+    stream: "bz2.BZ2Decompressor | lzma.LZMADecompressor",
+    program: str,
+    name: str,
+) -> Generator[bytes, None, bytes]:
+    """Yield what one stream holds, of which `data` is the beginning, and return what was read behind it."""
+    while not stream.eof:
+        if stream.needs_input and not data:
+            data = file.read(CHUNK)
+            if not data:
+                raise DamagedError(f"it ends in the middle: the end mark of {program} is not there")
+        try:
+            chunk = stream.decompress(data, CHUNK)
+        except (OSError, ValueError, lzma.LZMAError) as error:
+            if isinstance(error, lzma.LZMAError) and "memory" in str(error).lower():
+                raise _too_large(name, "xz", XZ_MEMORY) from error
+            raise DamagedError(f"{program}: its data is damaged") from error
+        data = b""
+        if chunk:
+            yield chunk
+    return stream.unused_data
 
 
 def _unpadded(data: bytes, file: BinaryIO) -> bytes:

@@ -141,7 +141,7 @@ def _is_of(found: Sum, where: str, path: str) -> bool:
 
 def _located(found: Sum, where: str) -> str:
     """Return the path that the name of a line means, seen from the file of checksums."""
-    return os.path.normpath(os.path.join(where.rpartition("/")[0] or "/", found.name))  # noqa: PTH118
+    return os.path.normpath(os.path.join(where.rpartition("/")[0] or "/", found.name))  # noqa: PTH118 - a text stays a text here
 
 
 def _held(path: str, expected: Sum, where: str, stop: Stop) -> Verified:

@@ -27,6 +27,8 @@ class _Next(msgspec.Struct):
     """What the headers before a member say of it."""
 
     name: str = ""
+    own_name: str = ""
+    """Of a sparse file, which has another name in its own header."""
     size: int | None = None
 
 
@@ -53,7 +55,7 @@ def read_tar(file: BinaryIO, wishes: Wishes, stop: Stop) -> tuple[int, int]:
         length = length if ahead.size is None else ahead.size
         passed = 0 if kind in _WITHOUT_DATA and not (kind == ord("1") and length) else _padded(length)
         size += _passed(file, passed)
-        wishes.seen(ahead.name or _name(block))
+        wishes.seen(ahead.own_name or ahead.name or _name(block))
         ahead = _Next()
         members += 1
         if members > MOST_MEMBERS:
@@ -88,11 +90,16 @@ def _padded(size: int) -> int:
 
 
 def _ended(file: BinaryIO) -> int:
-    """Check the second of the two blocks of zeros at the end, and read what pads the last record."""
+    """Check the second of the two blocks of zeros at the end, and read the zeros that pad the last record.
+
+    Programs stop reading at the end mark, so another tar behind it would not be restored.
+    """
     if _exactly(file, BLOCK, "its end mark") != _ZEROS:
         raise DamagedError("only one block of its end mark is there: something follows that is no header")
     size = BLOCK
     while part := file.read(CHUNK):
+        if part.count(0) < len(part):
+            raise DamagedError("there is something behind its end mark, where nobody reads on")
         size += len(part)
     return size
 
@@ -102,7 +109,7 @@ def _check(block: bytes, members: int) -> None:
     said = _octal(block[_CHECKSUM])
     blanked = block[:148] + b" " * 8 + block[156:]
     unsigned = sum(blanked)
-    signed = unsigned - 256 * sum(byte > 127 for byte in blanked)  # noqa: PLR2004
+    signed = unsigned - 256 * sum(byte > 127 for byte in blanked)  # noqa: PLR2004 - the greatest that is the same as signed
     if said is None or said not in {unsigned, signed}:
         raise DamagedError(f"the header after {members:,} members is damaged" if members else "it is no tar")
 
@@ -143,8 +150,10 @@ def _note(ahead: _Next, kind: int, data: bytes, length: int) -> None:
         ahead.name = _text(data[:length].split(b"\0")[0])
     elif kind in b"xX":
         for key, value in _records(data[:length]):
-            if key in {b"path", b"GNU.sparse.name"}:
+            if key == b"path":
                 ahead.name = _text(value)
+            elif key == b"GNU.sparse.name":
+                ahead.own_name = _text(value)
             elif key == b"size":
                 ahead.size = _decimal(value)
 

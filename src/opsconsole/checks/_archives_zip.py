@@ -6,6 +6,7 @@ Format: PKWARE APPNOTE 6.3.10. Its directory is at the end, and is read into mem
 import struct
 import zipfile
 import zlib
+from collections.abc import Sequence
 from lzma import LZMAError
 from typing import BinaryIO
 
@@ -20,14 +21,14 @@ _END = b"PK\x05\x06"
 _END_SIZE, _COMMENT = 22, 65_535
 _END64 = b"PK\x06\x06"
 _LOCATOR = b"PK\x06\x07"
-_LOCATOR_SIZE = 20
-_SEE_64 = 0xFFFFFFFF
+_LOCATOR_SIZE, _RECORD_SIZE = 20, 56
+_MEMBER = b"PK\x03\x04"
 _ENCRYPTED = 0x1
 
 
 def read_zip(file: BinaryIO, name: str, wishes: Wishes, stop: Stop) -> tuple[int, int]:
     """Return how many members it has and what they come to; raise DamagedError where one is not whole."""
-    if _directory_size(file) > LARGEST_DIRECTORY:
+    if _directory_size(file, _ending_at(file)) > LARGEST_DIRECTORY:
         raise UntestableError(
             f"the directory of {name} is larger than {LARGEST_DIRECTORY >> 20} MiB",
             f"test it by hand: unzip -t {name}",
@@ -37,6 +38,7 @@ def read_zip(file: BinaryIO, name: str, wishes: Wishes, stop: Stop) -> tuple[int
     try:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
+            _refuse_unlisted(file, members)
             for member in members:
                 stop.check()
                 stop.doing = f"testing {name}, at {presentable(member.filename)[:200]}"
@@ -83,24 +85,46 @@ def _said(error: zipfile.BadZipFile) -> str:
     return next((words for begins, words in known.items() if text.startswith(begins)), "its structure is damaged")
 
 
-def _directory_size(file: BinaryIO) -> int:
-    """Return how large the end of the file says that the directory is; 0 where there is no such end."""
-    end = file.seek(0, 2)
-    start = max(end - _END_SIZE - _COMMENT - _LOCATOR_SIZE, 0)
-    file.seek(start)
-    tail = file.read(end - start)
+def _refuse_unlisted(file: BinaryIO, members: Sequence[zipfile.ZipInfo]) -> None:
+    """Raise DamagedError where the directory at the end is not that of what is at the beginning.
+
+    A zip that was cut off right behind a zip which it holds ends with the directory of that.
+    """
     file.seek(0)
+    if file.read(len(_MEMBER)) == _MEMBER and all(each.header_offset for each in members):
+        raise DamagedError("zip: it begins with a member that the directory at its end does not list")
+
+
+def _ending_at(file: BinaryIO) -> tuple[int, bytes]:
+    """Return where the record at the end begins in the last bytes of the file, and these; -1 where it is not there.
+
+    Raises DamagedError where it is not at the end.
+    """
+    end = file.seek(0, 2)
+    file.seek(max(end - _END_SIZE - _COMMENT - _LOCATOR_SIZE, 0))
+    tail = file.read(end)
     at = tail.rfind(_END)
     if at < 0 or len(tail) < at + _END_SIZE:
+        return -1, tail
+    behind = tail[at + _END_SIZE :]
+    comment = int(struct.unpack_from("<H", tail, at + 20)[0])
+    if len(behind) < comment:
+        raise DamagedError("zip: it ends in the middle of its comment")
+    if behind[comment:].strip(b"\0"):
+        raise DamagedError(f"zip: {len(behind) - comment:,} bytes follow its end")
+    return at, tail
+
+
+def _directory_size(file: BinaryIO, ending: tuple[int, bytes]) -> int:
+    """Return how large the end of the file says that the directory is; 0 where there is no such end."""
+    at, tail = ending
+    if at < 0:
         return 0
     size = int(struct.unpack_from("<L", tail, at + 12)[0])
     locator = at - _LOCATOR_SIZE
     if locator < 0 or tail[locator : locator + 4] != _LOCATOR:
         return size
-    record_at = int(struct.unpack_from("<Q", tail, locator + 8)[0])
-    if record_at + 56 > end:
-        return size
-    file.seek(record_at)
-    record = file.read(56)
-    file.seek(0)
-    return int(struct.unpack_from("<Q", record, 40)[0]) if record.startswith(_END64) else size
+    file.seek(min(int(struct.unpack_from("<Q", tail, locator + 8)[0]), 2**62))
+    record = file.read(_RECORD_SIZE)
+    whole = len(record) == _RECORD_SIZE and record.startswith(_END64)
+    return int(struct.unpack_from("<Q", record, 40)[0]) if whole else size

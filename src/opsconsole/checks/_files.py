@@ -181,7 +181,7 @@ def open_regular(path: str, stop: Stop, *, follow: bool = True) -> Opened:
 
     What it is is asked before and after: opening a device may already do something.
     """
-    _refuse_irregular(os.stat(path) if follow else os.lstat(path))  # noqa: PTH116
+    _refuse_irregular(os.stat(path) if follow else os.lstat(path))  # noqa: PTH116 - a text stays a text here
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | (0 if follow else os.O_NOFOLLOW)
     fd = os.open(path, flags)
     try:

@@ -183,7 +183,7 @@ def _files(
 
 
 def _entered(place: str, been: set[tuple[int, int]]) -> bool:
-    status = os.stat(place)  # noqa: PTH116
+    status = os.stat(place)  # noqa: PTH116 - a text stays a text here
     key = (status.st_dev, status.st_ino)
     if key in been:
         return True

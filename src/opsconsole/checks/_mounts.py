@@ -3,11 +3,14 @@
 Formats: proc(5), /proc/PID/mountinfo and /proc/filesystems.
 """
 
+import errno
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
+
+from opsconsole.contracts.probe import ProbeError
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 FILESYSTEMS = Path("/proc/filesystems")
@@ -24,6 +27,8 @@ _IMAGES = frozenset({"cramfs", "erofs", "iso9660", "romfs", "squashfs", "udf"})
 """Read-only images, which are always full: every snap is one."""
 
 _NO_STORAGE = frozenset({"fuse.gvfsd-fuse", "fuse.lxcfs", "fuse.portal", "fuse.snapfuse", "fuse.squashfuse"})
+PRIVATE = frozenset({errno.EACCES, errno.EPERM})
+_GONE = frozenset({errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT})
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
 
@@ -107,3 +112,21 @@ def mount_of(path: str, mounts: Sequence[Mount]) -> Mount | None:
     """Return the mount that a path without symbolic links lies on."""
     above = [each for each in mounts if path == each.point or path.startswith(each.point.rstrip("/") + "/")]
     return max(above, key=lambda each: len(each.point), default=None)
+
+
+def refused(path: str, error: OSError) -> ProbeError:
+    """Return the problem of a path that cannot be looked at."""
+    shown = presentable(path)
+    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+        return ProbeError(
+            "not-found", f"there is no {shown}", "is the path right, and is what it lies on mounted? See `findmnt`"
+        )
+    if error.errno in PRIVATE:
+        return ProbeError(
+            "no-permission",
+            f"this user may not look at {shown}",
+            "let its user enter the directories above (`chmod o+x`), or run as another one",
+        )
+    if error.errno in _GONE:
+        return ProbeError("source-down", f"what is mounted on {shown} is gone: {error.strerror}", "mount it again")
+    return ProbeError("failed", f"{shown}: {error.strerror}", "see the kernel's messages: `dmesg`")

@@ -27,6 +27,10 @@ Opener = Any
 _CANCEL_SECONDS = 1.0
 """How long ending a query in the server may take."""
 
+_OWN_ROWS = 10_000
+_OWN_BYTES = 4 << 20
+"""Of what the server says of itself: its version, and what the account may do."""
+
 _KEPT_MODES = re.compile(
     r"(?:ONLY_FULL|STRICT|NO_ZERO|ERROR_FOR|NO_ENGINE|PAD_CHAR|REAL_AS|HIGH_NOT|TIME_TRUNCATE)\w*"
 )
@@ -162,9 +166,22 @@ class MysqlConnection:
                 self._driver.close()
 
     async def _rows(self, query: str) -> list[tuple[Any, ...]]:
-        cursor = self._driver.cursor()
+        """Return what the server says of itself, which is never much; raises what the driver raises."""
+        from asyncmy.cursors import SSCursor
+
+        from opsconsole.checks._mysqlwire import TooLargeError
+
+        cursor = self._driver.cursor(SSCursor)
         await cursor.execute(query)
-        return list(await cursor.fetchall()) if cursor.description else []
+        rows: list[tuple[Any, ...]] = []
+        size = 0
+        while cursor.description and (row := await cursor.fetchone()) is not None:
+            rows.append(row)
+            size += sum(len(cell) for cell in row if cell is not None)
+            if len(rows) > _OWN_ROWS or size > _OWN_BYTES:
+                self._driver.close()
+                raise TooLargeError(f"more than {_OWN_ROWS:,} rows or {_OWN_BYTES:,} bytes about itself")
+        return rows
 
     async def _kill(self) -> None:
         """End the session in the server over another connection: it does not notice that this one was closed."""

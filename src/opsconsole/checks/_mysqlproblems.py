@@ -6,7 +6,7 @@ Codes: MySQL "Error Message Reference", MariaDB "MariaDB Error Code Reference"; 
 import re
 import ssl
 
-from opsconsole.checks._mysqlwire import CLEAR_REFUSED, MAX_PACKET, TooLargeError
+from opsconsole.checks._mysqlwire import CLEAR_REFUSED, TooLargeError
 from opsconsole.checks.mysqlsources import MysqlPlace
 from opsconsole.contracts.probe import ProbeError
 
@@ -44,9 +44,7 @@ def problem_of(where: Where, error: BaseException) -> ProbeError:
     code = code_of(error)
     said = _said(error)
     if isinstance(error, TooLargeError):
-        return ProbeError(
-            "too-large", f"{where} sends a row of {said}; at most {MAX_PACKET:,} are read", "select less of it"
-        )
+        return ProbeError("too-large", f"{where} sends {said}", "select less of it")
     if isinstance(error.__cause__, ssl.SSLError) or isinstance(error, ssl.SSLError):
         return _tls(where, error)
     if code == CLEAR_REFUSED or _needs_key(error):

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opsconsole.checks._mysql import MysqlConnection
+from opsconsole.checks._sqlanswers import source_of
 from opsconsole.checks._threads import in_thread
 from opsconsole.checks.mysqlsources import MysqlPlace, mysql_place
 from opsconsole.config.references import UnresolvedError, resolved
@@ -27,14 +28,7 @@ MYSQL = "mysql"
 
 def place_of(name: str, sources: Mapping[str, Source]) -> MysqlPlace:
     """Return where the source of that name is; raise ProbeError where there is none, or no usable one."""
-    source = sources.get(name)
-    if source is None:
-        known = ", ".join(sorted(sources)) or "none"
-        raise ProbeError(
-            "unknown-source",
-            f"config.toml names no source '{name}'",
-            f"add `[sources.{name}]` to it; known are: {known}",
-        )
+    source = source_of(name, sources)
     if source.kind != MYSQL:
         raise ProbeError("bad-source", f"{name} is a source of the kind '{source.kind}'", f"this needs '{MYSQL}'")
     try:

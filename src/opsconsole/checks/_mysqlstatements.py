@@ -35,6 +35,7 @@ _WRITES = {
     "into": "the query has INTO, which writes; a check only reads",
     "for update": "the query has FOR UPDATE, which holds up those who write",
     "for share": "the query has FOR SHARE, which holds up those who write",
+    "get_lock (": "the query has GET_LOCK(), whose lock outlives the query; is_used_lock() says who has it",
     "lock in": "the query has LOCK IN SHARE MODE, which holds up those who write",
 }
 

@@ -7,6 +7,7 @@ from opsconsole.checks._lookback import Asked, Looked
 from opsconsole.checks._pastmeasures import Judged, availability_due, growth_measures
 from opsconsole.model.charts import sparkline
 from opsconsole.model.outcomes import Outcome
+from opsconsole.model.text import counted
 from opsconsole.model.trends import Meeting
 from opsconsole.model.values import Duration, Number, Quantity, Unit, Value, formatted, shown
 
@@ -35,7 +36,8 @@ def _lines(
 ) -> Iterator[str]:
     yield f"{name_of(asked)}, over {_over(asked.over)}"
     if looked.runs:
-        yield f"{len(looked.runs)} runs from {looked.runs[0].business_date} to {looked.runs[-1].business_date}"
+        first, last = looked.runs[0].business_date, looked.runs[-1].business_date
+        yield f"{counted(len(looked.runs), 'run')} {f'of {first}' if first == last else f'from {first} to {last}'}"
     yield _gaps(looked)
     share = availability_due(looked.periods, looked.runs)
     if share is not None:
@@ -49,7 +51,7 @@ def _lines(
     if judged is not None:
         yield from _numbers(looked, judged, limit, ahead)
     if asked.before:
-        yield f"the stretch before: {len(looked.before)} runs{_grown(looked, judged)}"
+        yield f"the stretch before: {counted(len(looked.before), 'run')}{_grown(looked, judged)}"
 
 
 def _grown(looked: Looked, judged: Judged | None) -> str:
@@ -69,14 +71,15 @@ def name_of(asked: Asked) -> str:
 
 
 def _over(over: int | str) -> str:
-    return f"the last {over} runs" if isinstance(over, int) else str(over)
+    return str(over) if isinstance(over, str) else "the last run" if over == 1 else f"the last {over} runs"
 
 
 def _gaps(looked: Looked) -> str:
     if not looked.missing:
         return f"none of {looked.due} due is missing"
     more = f" and {len(looked.missing) - _NAMED} more" if len(looked.missing) > _NAMED else ""
-    return f"{len(looked.missing)} of {looked.due} due are missing: {', '.join(looked.missing[:_NAMED])}{more}"
+    verb = "is" if len(looked.missing) == 1 else "are"
+    return f"{len(looked.missing)} of {looked.due} due {verb} missing: {', '.join(looked.missing[:_NAMED])}{more}"
 
 
 def _numbers(looked: Looked, judged: Judged, limit: Quantity | None, ahead: Duration) -> Iterator[str]:

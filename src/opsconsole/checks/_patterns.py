@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from opsconsole.checks._jsonreading import value_of
 from opsconsole.checks._scales import scale_of
+from opsconsole.checks._searching import Match
 from opsconsole.model.values import Number, Value, decimal_of
 
 
@@ -22,14 +23,8 @@ def pattern_problem(pattern: str) -> str | None:
     return None
 
 
-def first_group(pattern: str, text: str) -> str | None:
-    """Return what the first group holds where the pattern is found first; None where there is no such."""
-    match = re.search(pattern[1:-1], text, re.MULTILINE)
-    return None if match is None else match[1]
-
-
 def values_in(
-    text: str,
+    matches: Mapping[str, Match | None],
     patterns: Mapping[str, str],
     units: Mapping[str, str],
     ages: Sequence[str],
@@ -39,12 +34,14 @@ def values_in(
 ) -> tuple[dict[str, Value], list[str]]:
     """Return the value of each pattern by name, None where it is not found, and notes on those.
 
+    `matches` are where each pattern, between its slashes, is found first.
     What has a unit must be a number, what is an age a timestamp; of the others numbers are numbers, the rest texts.
     """
     found: dict[str, Value] = {}
     notes: list[str] = []
     for name, pattern in patterns.items():
-        said = first_group(pattern, text)
+        match = matches[pattern]
+        said = None if match is None else match.group
         found[name] = None
         if said is None:
             notes.append(f"{name}: {pattern} is not found")

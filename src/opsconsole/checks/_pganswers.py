@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 QUERY_CANCELED = "57014"
 """SQLSTATE of a statement that was stopped: by its timeout, or by somebody."""
 
+MAX_MESSAGE = 16 << 20
+"""Bytes of one row, or another message of the server, that are read (16 MiB)."""
 
 _NEARLY = 0.95
 """The server's clock and ours need not agree to the millisecond on whether a statement's time was up."""
@@ -70,6 +72,13 @@ class ServerError(Exception):
 
 class LostError(Exception):
     """The connection ended while it was needed."""
+
+
+class TooLargeError(LostError):
+    """The server sends a row (or another message) that is longer than what is read, which ends the connection."""
+
+    def __init__(self) -> None:
+        super().__init__(f"a row has more than {MAX_MESSAGE >> 20} MiB")
 
 
 class LateError(Exception):

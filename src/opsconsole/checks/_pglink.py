@@ -6,14 +6,22 @@ import time
 from collections.abc import Mapping, Sequence
 
 from opsconsole.checks import _pgproblems
-from opsconsole.checks._pganswers import Answer, Bounds, DisplacedError, LateError, LostError, ServerError
+from opsconsole.checks._pganswers import (
+    Answer,
+    Bounds,
+    DisplacedError,
+    LateError,
+    LostError,
+    ServerError,
+    TooLargeError,
+)
 from opsconsole.checks._pgdialects import POSTGRESQL, QUESTDB, Dialect
 from opsconsole.checks._pgproblems import Place
 from opsconsole.checks._pgsource import connected, dialect_of, place_of
 from opsconsole.checks._postgres import Connection
+from opsconsole.checks._sqlanswers import Refusal, source_of
 from opsconsole.checks._statements import Statement
 from opsconsole.contracts.probe import Context, ProbeError, Source
-from opsconsole.model.readings import Problem
 
 MAX_BYTES = 1 << 20
 """How much of all cells together is kept (1 MiB)."""
@@ -34,14 +42,7 @@ class Links:
     def link(self, name: str, sources: Mapping[str, Source]) -> "Link":
         """Return the way to the source of that name; raise ProbeError where there is none, or no usable one."""
         if name not in self._links:
-            source = sources.get(name)
-            if source is None:
-                known = ", ".join(sorted(sources)) or "none"
-                raise ProbeError(
-                    "unknown-source",
-                    f"config.toml names no source '{name}'",
-                    f"add `[sources.{name}]` to it; known are: {known}",
-                )
+            source = source_of(name, sources)
             self._links[name] = Link(place_of(name, source), source)
         return self._links[name]
 
@@ -61,8 +62,7 @@ class Link:
         self._connecting = asyncio.Lock()
         self._alone = contextlib.nullcontext() if self.dialect.transactional else asyncio.Lock()
         self._connection: Connection | None = None
-        self._refused: tuple[tuple[str, str], Problem] | None = None
-        """Who could not connect, and why."""
+        self._refusal = Refusal()
 
     async def asked(
         self,
@@ -97,25 +97,19 @@ class Link:
         return self._connection.server_version if self._connection is not None else 0
 
     async def _open(self, context: Context, seconds: float) -> Connection:
-        """Return the open connection, or make it.
-
-        Where that failed before in this pass, others are told the same at once; the item that tried may try again.
-        """
+        """Return the open connection, or make it."""
         if self._connection is not None and self._connection.usable:
             return self._connection
         self._connection = None  # it is ending by itself
-        asking = (context.item, context.target)
-        if self._refused is not None and self._refused[0] != asking:
-            problem = self._refused[1]
-            raise ProbeError(problem.reason, problem.cause, problem.hint)
+        self._refusal.tell(context)
         try:
             connection = self._connection = await connected(self.place, self.source, seconds)
             refuse_unfit(self.place, connection)
         except ProbeError as error:
-            self._refused = (asking, error.problem)
+            self._refusal.remember(context, error.problem)
             await self.aclose()
             raise
-        self._refused = None
+        self._refusal.remember(context, None)
         return connection
 
     async def aclose(self) -> None:
@@ -153,4 +147,6 @@ def problem_of(place: Place, connection: Connection, error: Exception, statement
         return _pgproblems.timed_out(error.seconds)
     if isinstance(error, ServerError):
         return _pgproblems.query_error(place, connection.role, error, statement)
+    if isinstance(error, TooLargeError):
+        return _pgproblems.too_large(place, error)
     return _pgproblems.lost(place, str(error))

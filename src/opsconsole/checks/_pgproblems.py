@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from opsconsole.checks._conninfo import ignored_password_file, login, password_file, psql_line, setting
-from opsconsole.checks._pganswers import QUERY_CANCELED, ServerError
+from opsconsole.checks._pganswers import QUERY_CANCELED, ServerError, TooLargeError
 from opsconsole.checks._statements import Statement
 from opsconsole.contracts.probe import ProbeError
 
@@ -240,6 +240,13 @@ def lost(place: Place, message: str) -> ProbeError:
         "source-down",
         f"{place}: the connection ended: {message or 'the server closed it'}",
         "see whether the server was restarted, or the connection cut on its way; measure again",
+    )
+
+
+def too_large(place: Place, error: TooLargeError) -> ProbeError:
+    """Return the problem of a row that is too long to be read."""
+    return ProbeError(
+        "too-large", f"{place}: {error}, and no more is read of one", "select less of it: `left(x, 1000)`"
     )
 
 

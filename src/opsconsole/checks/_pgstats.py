@@ -34,10 +34,9 @@ class About(StrEnum):
 
 
 Names = Mapping[str, Unit | None]
-_COUNT, _PERCENT, _BYTES, _SECONDS = Unit.COUNT, Unit.PERCENT, Unit.BYTES, Unit.SECONDS
 
 
-class Figures(msgspec.Struct, frozen=True, kw_only=True):
+class Figures(msgspec.Struct, frozen=True):
     """One set of figures, in the order in which its query brings them."""
 
     sql: str
@@ -46,130 +45,77 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """Of its table; the first names a row."""
 
 
+def _names(text: str) -> Names:
+    """Return names with their units, written as `used count, share %, state`."""
+    parts = (each.split() for each in text.split(","))
+    return {part[0]: Unit(part[1]) if len(part) > 1 else None for part in parts}
+
+
 FIGURES = {
     About.CONNECTIONS: Figures(
-        sql=_pgstatsql.CONNECTIONS,
-        measures={
-            **dict.fromkeys(("used", "max", "reserved"), _COUNT),
-            "share": _PERCENT,
-            **dict.fromkeys(("active", "idle", "idle_in_transaction", "waiting"), _COUNT),
-        },
-        columns={"role": None, "database": None, "state": None, "connections": _COUNT},
+        _pgstatsql.CONNECTIONS,
+        _names(
+            "used count, max count, reserved count, share %, active count, idle count, idle_in_transaction count,"
+            "waiting count"
+        ),
+        _names("role, database, state, connections count"),
     ),
     About.ACTIVITY: Figures(
-        sql=_pgstatsql.ACTIVITY,
-        measures={
-            **dict.fromkeys(("active", "idle_in_transaction", "waiting"), _COUNT),
-            **dict.fromkeys(
-                ("longest_query", "longest_transaction", "longest_idle_in_transaction", "oldest_prepared"), _SECONDS
-            ),
-        },
-        columns={
-            "session": None,
-            "state": None,
-            **dict.fromkeys(("running", "transaction", "idle"), _SECONDS),
-            "blocked": None,
-            "query": None,
-        },
+        _pgstatsql.ACTIVITY,
+        _names(
+            "active count, idle_in_transaction count, waiting count, longest_query s, longest_transaction s,"
+            "longest_idle_in_transaction s, oldest_prepared s"
+        ),
+        _names("session, state, running s, transaction s, idle s, blocked, query"),
     ),
     About.LOCKS: Figures(
-        sql=_pgstatsql.LOCKS,
-        measures={"waiting": _COUNT, "longest_wait": _SECONDS},
-        columns={
-            "session": None,
-            "waited": _SECONDS,
-            "blocked_by": None,
-            "lock": None,
-            "mode": None,
-            "query": None,
-        },
+        _pgstatsql.LOCKS,
+        _names("waiting count, longest_wait s"),
+        _names("session, waited s, blocked_by, lock, mode, query"),
     ),
     About.DATABASE: Figures(
-        sql=_pgstatsql.DATABASE,
-        measures={
-            "cache_hit": _PERCENT,
-            **dict.fromkeys(("blocks", "deadlocks", "temp_files"), _COUNT),
-            "temp_bytes": _BYTES,
-            **dict.fromkeys(("conflicts", "commits", "rollbacks", "checksum_failures"), _COUNT),
-            "since": None,
-            "age": _SECONDS,
-        },
+        _pgstatsql.DATABASE,
+        _names(
+            "cache_hit %, blocks count, deadlocks count, temp_files count, temp_bytes B, conflicts count,"
+            "commits count, rollbacks count, checksum_failures count, since, age s"
+        ),
     ),
-    About.SIZES: Figures(
-        sql=_pgstatsql.SIZES,
-        measures={"value": _BYTES, "total": _BYTES, "count": _COUNT},
-        columns={"database": None, "size": _BYTES},
-    ),
+    About.SIZES: Figures(_pgstatsql.SIZES, _names("value B, total B, count count"), _names("database, size B")),
     About.TABLES: Figures(
-        sql=_pgstatsql.TABLES,
-        measures={"count": _COUNT, "total": _BYTES, "largest": _BYTES},
-        columns={"table": None, "size": _BYTES, "indexes": _BYTES, "rows": _COUNT},
+        _pgstatsql.TABLES,
+        _names("count count, total B, largest B"),
+        _names("table, size B, indexes B, rows count"),
     ),
     About.STATEMENTS: Figures(
-        sql=_pgstatsql.STATEMENTS,
-        measures={
-            "count": _COUNT,
-            "slowest": _SECONDS,
-            "longest": _SECONDS,
-            "largest_share": _PERCENT,
-            "since": None,
-        },
-        columns={
-            "statement": None,
-            "role": None,
-            "calls": _COUNT,
-            **dict.fromkeys(("mean", "max", "total"), _SECONDS),
-            "share": _PERCENT,
-            "rows": _COUNT,
-            "cache_hit": _PERCENT,
-        },
+        _pgstatsql.STATEMENTS,
+        _names("count count, slowest s, longest s, largest_share %, since"),
+        _names("statement, role, calls count, mean s, max s, total s, share %, rows count, cache_hit %"),
     ),
     About.VACUUM: Figures(
-        sql=_pgstatsql.VACUUM,
-        measures={
-            "count": _COUNT,
-            "worst": _PERCENT,
-            "never_vacuumed": _COUNT,
-            "oldest_vacuum": _SECONDS,
-            "xid_age": _COUNT,
-            "xid_share": _PERCENT,
-        },
-        columns={
-            "table": None,
-            "rows": _COUNT,
-            "dead": _COUNT,
-            "dead_share": _PERCENT,
-            "vacuumed": None,
-            "since_vacuum": _SECONDS,
-            "since_analyze": _SECONDS,
-        },
+        _pgstatsql.VACUUM,
+        _names("count count, worst %, never_vacuumed count, oldest_vacuum s, xid_age count, xid_share %"),
+        _names("table, rows count, dead count, dead_share %, vacuumed, since_vacuum s, since_analyze s"),
     ),
     About.REPLICATION: Figures(
-        sql=_pgstatsql.REPLICATION,
-        measures={
-            "in_recovery": None,
-            "standbys": _COUNT,
-            "streaming": _COUNT,
-            "lag": _SECONDS,
-            "lag_bytes": _BYTES,
-            "receiving": None,
-            "last_message": _SECONDS,
-            "paused": None,
-            "slots_inactive": _COUNT,
-            "retained": _BYTES,
-        },
-        columns={"standby": None, "state": None, "sync": None, "behind": _SECONDS, "behind_bytes": _BYTES},
+        _pgstatsql.REPLICATION,
+        _names(
+            "in_recovery, standbys count, streaming count, lag s, lag_bytes B, receiving, last_message s, paused,"
+            "slots_inactive count, retained B"
+        ),
+        _names("standby, state, sync, behind s, behind_bytes B"),
     ),
     About.INVALID: Figures(
-        sql=_pgstatsql.INVALID,
-        measures=dict.fromkeys(("value", "indexes", "constraints", "building"), _COUNT),
-        columns={"name": None, "kind": None, "relation": None, "in_progress": None},
+        _pgstatsql.INVALID,
+        _names("value count, indexes count, constraints count, building count"),
+        _names("name, kind, relation, in_progress"),
     ),
 }
 """All but `response`, which is measured and not asked for."""
 
-LATENCY: Names = {"latency": _SECONDS}
-RESPONSE: Names = dict.fromkeys(("value", "least", "most", "connecting"), _SECONDS)
+LATENCY = _names("latency s")
+RESPONSE = _names("value s, least s, most s, connecting s")
+
+_LOST = "lost: "
 
 _TEXTS = frozenset({"query", "statement"})
 """Columns with SQL of others in them: its texts may be anybody's data, and are left out."""
@@ -227,6 +173,18 @@ def _blind(why: str, place: Place, role: str) -> ProbeError:
             "no-permission",
             f"{place}: some sessions have `track_activities` switched off, so their state cannot be seen",
             "switch it on for all: it is meant to be",
+        )
+    if why == "uncounted":
+        return ProbeError(
+            "failed",
+            f"{place} counts nothing: `track_counts` is off there, and autovacuum does not work either",
+            "switch it on: it is meant to be",
+        )
+    if why.startswith(_LOST):
+        return ProbeError(
+            "failed",
+            f"{place} has lost its statistics of {shortened(why.removeprefix(_LOST))[0]}, by a crash or a reset",
+            "`analyze;` counts the rows anew, as autovacuum will in time",
         )
     if why != "standby":
         return ProbeError("bad-answer", f"{place} answers with other figures than were asked for")

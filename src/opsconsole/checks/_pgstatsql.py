@@ -108,7 +108,7 @@ select null, figures.*, name, size, indexes, rows, rank
 """
 
 DATABASE = """
-select null,
+select case when not current_setting('track_counts')::boolean then 'uncounted' end,
        round(100.0 * blks_hit / nullif(blks_hit + blks_read, 0), 2), blks_hit + blks_read, deadlocks, temp_files,
        temp_bytes, conflicts, xact_commit, xact_rollback, checksum_failures, stats_reset,
        extract(epoch from clock_timestamp() - stats_reset), null
@@ -122,16 +122,22 @@ with tables as (
          greatest(last_vacuum, last_autovacuum) as vacuumed,
          extract(epoch from clock_timestamp() - greatest(last_vacuum, last_autovacuum)) as since_vacuum,
          extract(epoch from clock_timestamp() - greatest(last_analyze, last_autoanalyze)) as since_analyze
-    from pg_stat_user_tables where n_live_tup + n_dead_tup >= $min_rows
+    from pg_stat_user_tables where n_live_tup + n_dead_tup >= $min_rows and schemaname !~ '^pg_'
+), lost as (
+  select min(format('%I.%I', schemaname, s.relname)) as name
+    from pg_stat_user_tables s join pg_class c on c.oid = relid
+   where reltuples >= $min_rows and n_live_tup + n_dead_tup < $min_rows and relkind in ('r', 'm')
+     and schemaname !~ '^pg_' and greatest(last_vacuum, last_autovacuum, last_analyze, last_autoanalyze) is null
 ), figures as (
   select count(*) as count, max(dead_share) as worst, count(*) filter (where vacuumed is null) as never_vacuumed,
          max(since_vacuum) as oldest_vacuum, (select max(age(datfrozenxid)) from pg_database) as xid_age
     from tables
 ), ranked as (select *, row_number() over (order by dead_share desc nulls last, name) as rank from tables)
-select case when pg_is_in_recovery() then 'standby' end, count, worst, never_vacuumed, oldest_vacuum, xid_age,
-       round(100.0 * xid_age / 2147483648, 2), name, rows, dead, dead_share, vacuumed, since_vacuum, since_analyze,
-       rank
-  from figures left join ranked on rank <= $top order by rank
+select case when pg_is_in_recovery() then 'standby' when not current_setting('track_counts')::boolean
+            then 'uncounted' else 'lost: ' || lost.name end, count, worst, never_vacuumed, oldest_vacuum, xid_age,
+       round(100.0 * xid_age / 2147483648, 2), ranked.name, rows, dead, dead_share, vacuumed, since_vacuum,
+       since_analyze, rank
+  from figures cross join lost left join ranked on rank <= $top order by rank
 """
 
 INVALID = """

@@ -14,16 +14,19 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from opsconsole.checks._pganswers import (
+    MAX_MESSAGE,
     Answer,
     Bounds,
     DisplacedError,
     Exchange,
     LateError,
     LostError,
+    TooLargeError,
     error_of,
     first_line,
 )
 from opsconsole.checks._pgdialects import POSTGRESQL, QUESTDB, Dialect
+from opsconsole.checks._pgguard import guarded_connection, mapped, waiting
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -53,6 +56,12 @@ _CLOCK = b"SELECT extract(epoch from clock_timestamp())"
 
 _MAX_NOTICES = 20
 
+_MOST_ROOM = 2 * MAX_MESSAGE
+"""What libpq may take for a message: it makes room in powers of two."""
+
+_MOST_AT_ONCE = 4 << 20
+"""What waits in the socket may be read in part only and be counted again, so no more of it is counted."""
+
 
 class Connection:
     """An open connection. Queries may be sent while others are under way; they are answered in order.
@@ -68,6 +77,8 @@ class Connection:
         self._exchanges: deque[Exchange] = deque()
         self._reader: asyncio.Task[None] | None = None
         self._waiting: asyncio.Future[None] | None = None
+        self._arrived = 0
+        """Bytes that were read since the last whole message, about."""
         self._ending = False
         self.role = self._reported("session_authorization")
         """The role it is logged in as."""
@@ -83,10 +94,9 @@ class Connection:
     @classmethod
     async def open(cls, parameters: Mapping[str, str], dialect: Dialect = POSTGRESQL) -> "Connection":
         """Connect; raises `psycopg.OperationalError`, whose text is libpq's."""
-        from psycopg import AsyncConnection
         from psycopg.conninfo import make_conninfo
 
-        return cls(await AsyncConnection.connect(make_conninfo(**parameters), autocommit=True), dialect)
+        return cls(await guarded_connection(make_conninfo(**parameters)), dialect)
 
     @property
     def usable(self) -> bool:
@@ -243,7 +253,7 @@ class Connection:
         from psycopg.pq import ConnStatus, ExecStatus
 
         try:
-            while self._pgconn.is_busy():
+            while self._is_busy():
                 await self._readable()
                 self._pgconn.consume_input()
         except OperationalError as error:
@@ -255,6 +265,17 @@ class Connection:
         if result is not None and result.status in {ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH}:
             raise LostError("the server began to copy data, which nobody asked for")
         return result
+
+    def _is_busy(self) -> bool:
+        """Whether more has to be read; TooLargeError before that is more than is held: libpq holds any message."""
+        before = mapped()
+        if not self._pgconn.is_busy():
+            self._arrived = 0
+            return False
+        self._arrived += min(waiting(self._pgconn.socket), _MOST_AT_ONCE)
+        if self._arrived > _MOST_ROOM or mapped() - before >= _MOST_ROOM:
+            raise TooLargeError
+        return True
 
     async def _readable(self) -> None:
         """Wait until the socket has something to read, or something may have been read from it while sending."""

@@ -5,9 +5,12 @@ tokens with a shape of their own are asked, and on demand the one of words such 
 entropy or by hexadecimal digits find something in every log.
 """
 
+import base64
 import importlib
 import itertools
+import json
 import re
+import string
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
@@ -51,6 +54,8 @@ BLOCK = 1 << 18
 _SETTINGS = "settings.ini"
 """A name by which the keyword detector takes values without quotes for such, as logs have them."""
 _WITH_FILTERS = frozenset({"Basic Auth Credentials", "Secret Keyword"})
+_JWT = "JSON Web Token"
+_BASE64_URL = string.ascii_letters + string.digits + "-_."
 _MOST_FINDINGS = 10_000
 
 
@@ -125,6 +130,9 @@ class Detectors:
             for index in sorted({at for pattern in patterns for at in _lines_with(pattern, text, starts)}):
                 if any(self._counts(plugin.secret_type, each) for each in plugin.analyze_string(lines[index])):
                     yield index, str(plugin.secret_type)
+        for index, line in enumerate(lines):
+            if len(line) >= OVERLAP and _ends_within_jwt(line):
+                yield index, _JWT
         if self._keyword is not None:
             for index in self._with_words(text, starts):
                 stop.check()
@@ -147,6 +155,21 @@ class Detectors:
             return False
         found = self._keyword.analyze_line(filename=_SETTINGS, line=line)
         return any(self._counts("Secret Keyword", each.secret_value) for each in found if each.secret_value)
+
+
+def _ends_within_jwt(line: str) -> bool:
+    """Whether a piece of a line ends in the middle of a JSON Web Token too long for any piece to hold it whole.
+
+    A token with many claims has kilobytes. Its header comes first (RFC 7519, 3) and is always short.
+    """
+    run = line[len(line.rstrip(_BASE64_URL)) :]
+    header, dot, _ = run[max(run.find("eyJ"), 0) :].partition(".")
+    if len(run) < OVERLAP or not dot or not header.startswith("eyJ"):
+        return False
+    try:
+        return "alg" in json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))
+    except (ValueError, TypeError, RecursionError):
+        return False
 
 
 def _lines_with(pattern: re.Pattern[str], text: str, starts: Sequence[int]) -> Iterator[int]:

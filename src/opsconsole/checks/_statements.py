@@ -47,6 +47,9 @@ _TOKEN = re.compile(
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _UNENDED = {"'": "a text", '"': "a quoted name", "$": "a dollar-quoted text", "/": "a comment"}
 
+_LASTING_LOCK = re.compile(r"(pg_(?:try_)?advisory)(_lock(?:_shared)?)", re.IGNORECASE)
+"""Functions whose locks a rollback does not let go, nor a pooler between."""
+
 _NO_OPERAND = frozenset(
     {"and", "between", "case", "else", "ilike", "in", "is", "like", "not", "or", "select", "then", "when"}
 )
@@ -323,6 +326,11 @@ class _Reader:
             self._problem(f"'{token.text}' has no value; write parameters by name, such as ':month'")
         elif token.kind == "quoting" and not self._slices():
             self._problem("a ':' before a quote is psql's own; write a parameter as ':month', without quotes")
+        elif token.text == "(" and self._before is not None:
+            lock = _LASTING_LOCK.fullmatch(self._before.text)
+            if lock is not None:
+                name = f"{lock[1]}_xact{lock[2]}".lower()
+                self._problem(f"{lock[0]}() takes a lock that outlives the transaction; {name}() does not")
 
 
 def _brief(text: str) -> str:

@@ -49,13 +49,15 @@ class BackupOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """The directory that the backups are in."""
     pattern: tuple[str, ...] | str = "*"
     """Which files are backups of the same thing: `qbr-*.dump`, or a list of such patterns. Files of checksums are
-    none."""
+    none, and none are those not finished by their names, unless a pattern ends like them: hidden ones, as rsync
+    makes them, and `.part`, `.partial`, `.filepart`, `.incomplete`, `.tmp`, `.temp`, `~`."""
     exclude: tuple[str, ...] = ()
     """Names of files and directories that are passed by: `["*.partial"]`."""
     recursive: bool = False
     """Look into the directories below, too."""
     follow: bool = False
-    """Look at what symbolic links lead to. Otherwise a link is no backup."""
+    """Look at what symbolic links lead to. Otherwise a link is no backup. One that leads to another of the backups
+    is not counted once more."""
     dated: Literal["modified", "name"] = "modified"
     """When a backup was made: when its file was last modified, or the date in its name (`2026-11-21`, `20261121`,
     with a time after it or without), which is right for copies too."""
@@ -72,8 +74,10 @@ class BackupOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Where the checksums are, if elsewhere."""
     test: bool = False
     """Read the newest from beginning to end: zip, tar, gzip, bzip2, xz, zstd (extra `archives`), SQLite, dumps of
-    PostgreSQL (by `pg_restore`) and dumps in SQL (by their last line). Nothing is unpacked. The measure `archive`
-    is `ok` or `damaged`, `format` says what was tested, and `members` counts what is in it."""
+    PostgreSQL (by `pg_restore`) and dumps in SQL (by their last line). Nothing is unpacked: what is within a
+    compression is tested where it is a tar or SQL, only for its length where it is SQLite, and not at all where it
+    is a dump, a zip or compressed once more, which is an error. An archive of nothing is damaged. The measure
+    `archive` is `ok` or `damaged`, `format` says what was tested, and `members` counts what is in it."""
     pg_restore: str = "pg_restore"
     """The program that reads dumps of PostgreSQL's own format; no older than the one that made them."""
     contains: tuple[str, ...] = ()
@@ -93,6 +97,8 @@ class Seen(msgspec.Struct, kw_only=True):
     found: Found
     kept: list[Backup]
     """The newest first."""
+    unfinished: list[str]
+    """Names of files that are still being written, and are no backups yet."""
     read: list[Read] = msgspec.field(default_factory=list)
     """Of the newest, in the same order."""
     missing: list[str] | None = None
@@ -146,10 +152,14 @@ def _look(options: BackupOptions, where: ZoneInfo, stop: Stop) -> Seen:
         where_shown = presentable(options.path)
         raise UntestableError(f"more than {MOST_KEPT:,} files fit in {where_shown}", "name a pattern", "too-large")
     entries = [each for each in found.entries if not _archives_sums.is_checksum(each.name)]
+    entries = _archives_kept.distinct(options.path, entries) if options.follow else entries
+    patterns = _files_walk.as_patterns(options.pattern)
+    unfinished = {each.name for each in entries if _archives_kept.is_unfinished(each.name, patterns)}
+    entries = [each for each in entries if each.name not in unfinished]
     kept = _archives_kept.backups(entries, by_name=options.dated == "name", where=where)
     listed = _archives_kept.manifest(options.manifest, stop) if options.manifest else []
     names = list(dict.fromkeys([*map(_archives.plain_name, options.contains), *listed]))
-    seen = Seen(found=found, kept=kept, names=names)
+    seen = Seen(found=found, kept=kept, unfinished=sorted(map(presentable, unfinished)), names=names)
     if names and options.listed_in == "directory":
         seen.missing = absent_files(options.path, names, stop)
     return seen
@@ -274,6 +284,8 @@ def _evidence(options: BackupOptions, seen: Seen, context: Context) -> tuple[Evi
     lines = [f"{len(seen.kept):,} backups fit {patterns} in {presentable(options.path)}: {sized(total)} together"]
     if seen.kept and _archives_kept.age_of(seen.kept[0].made, context.now.timestamp()) is None:
         lines.append(f"{seen.kept[0].shown} is dated in the future, so the age of the newest is not known.")
+    if seen.unfinished:
+        lines.append(f"Not finished, by their names, and not counted: {', '.join(seen.unfinished[:_MOST_MISSING])}")
     gaps = _gaps(options, seen, context)
     lines += [f"Dates without a backup: {', '.join(gaps[:_MOST_MISSING])}"] if gaps else []
     lines += [told for told in [_files_walk.told(seen.found)] if told]
@@ -295,7 +307,7 @@ def _told(backup: Backup, examined: Examined) -> str:
     told = f"{backup.shown} ({examined.format}) is whole{members}{size}"
     if not examined.checked:
         told += "; its data have no checksum of their own, so a wrong byte may pass: checksum = true sees it"
-    return told
+    return f"{told}; {examined.unseen}" if examined.unseen else told
 
 
 # --- options -----------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import msgspec
 from opsconsole.checks import _inputs
 from opsconsole.checks._differences import Difference, Row, difference, joined, largest, sum_of
 from opsconsole.checks._inputs import Taken
-from opsconsole.contracts.probe import Context, Environment, Input, ProbeError, ProbeKind, Subjects
+from opsconsole.contracts.probe import Context, Environment, Input, ProbeError, ProbeKind, Subjects, Use
 from opsconsole.model.checklists import ID
 from opsconsole.model.readings import Evidence, Reading
 from opsconsole.model.values import Moment, Number, Unit, Value, number, shown
@@ -285,6 +285,16 @@ def _inputs_of(options: CompareOptions) -> dict[str, str]:
     return {"left.item": options.left.item, "right.item": options.right.item}
 
 
+def _uses(options: CompareOptions) -> Iterator[Use]:
+    for way, side in (("left", options.left), ("right", options.right)):
+        if side.key:
+            yield Use(key=f"{way}.key", item=side.item, name=side.key, targets=side.targets)
+        if side.column or not side.key:
+            key = "column" if side.column else "value"
+            name = side.column or side.value or "value"
+            yield Use(key=f"{way}.{key}", item=side.item, name=name, targets=side.targets)
+
+
 def _open(_environment: Environment) -> CompareProbe:
     return CompareProbe()
 
@@ -297,4 +307,5 @@ KIND = ProbeKind(
     open=_open,
     validate=_problems,
     inputs=_inputs_of,
+    uses=lambda options: tuple(_uses(options)),
 )

@@ -34,7 +34,7 @@ averages of 1, 5 and 15 minutes divided by them."""
 
 _FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 _LINE = re.compile(r"^(cpu\d*) +([0-9 ]+)$", re.MULTILINE)
-_LOADAVG = re.compile(r"(\d+\.\d+) (\d+\.\d+) (\d+\.\d+) ")
+_LOADAVG = re.compile(r"([0-9]{1,12}\.[0-9]{1,6}) ([0-9]{1,12}\.[0-9]{1,6}) ([0-9]{1,12}\.[0-9]{1,6}) ")
 _THOUSANDTH = Decimal("0.001")
 _ALL = "cpu"
 

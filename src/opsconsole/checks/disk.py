@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import os
 import shlex
 from decimal import Decimal
@@ -29,8 +28,6 @@ SUBJECTS: Subjects = {
 the share of its inodes that is taken (0 % where it makes them as needed), and whether nothing can be written."""
 
 _HUNDREDTH = Decimal("0.01")
-_PRIVATE = frozenset({errno.EACCES, errno.EPERM})
-_GONE = frozenset({errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT})
 
 
 class DiskOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -106,7 +103,7 @@ async def _one(path: str, seconds: float) -> Reading:
     except TimeoutError:
         raise _hanging([path], seconds) from None
     except OSError as error:
-        raise _refused(path, error) from error
+        raise _mounts.refused(path, error) from error
     if space is None:
         raise _sizeless(path)
     measures = space.values() | {"mount": mount.shown, "type": mount.type} if mount else space.values()
@@ -150,7 +147,7 @@ async def _all(seconds: float) -> Reading:
         raise ProbeError(problem.reason, problem.cause, problem.hint, evidence)
     for mount, space in spaces.items():
         if isinstance(space, OSError) and not _private(mount, space):
-            problem = _refused(mount.shown, space).problem
+            problem = _mounts.refused(mount.shown, space).problem
             raise ProbeError(problem.reason, problem.cause, problem.hint, evidence)
     if not rows:
         raise ProbeError(
@@ -185,7 +182,7 @@ def _row(mount: Mount, space: Space) -> tuple[Value, ...]:
 
 def _private(mount: Mount, error: OSError) -> bool:
     """Whether it is the mount of a user who lets nobody else look, not even root (fuse without `allow_root`)."""
-    return mount.type.startswith("fuse.") and error.errno in _PRIVATE
+    return mount.type.startswith("fuse.") and error.errno in _mounts.PRIVATE
 
 
 def _listing(spaces: dict[Mount, Space | OSError | None]) -> str:
@@ -213,23 +210,6 @@ def _hanging(paths: list[str], seconds: float) -> ProbeError:
         f"{' and '.join(map(presentable, paths))} did not answer within {seconds:.3g} s",
         "a network file system whose server is gone, or a disk that fails: see `findmnt` and the kernel's messages",
     )
-
-
-def _refused(path: str, error: OSError) -> ProbeError:
-    shown = presentable(path)
-    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
-        return ProbeError(
-            "not-found", f"there is no {shown}", "is the path right, and is what it lies on mounted? See `findmnt`"
-        )
-    if error.errno in _PRIVATE:
-        return ProbeError(
-            "no-permission",
-            f"this user may not look at {shown}",
-            "let its user enter the directories above (`chmod o+x`), or run as another one",
-        )
-    if error.errno in _GONE:
-        return ProbeError("source-down", f"what is mounted on {shown} is gone: {error.strerror}", "mount it again")
-    return ProbeError("failed", f"{shown}: {error.strerror}", "see the kernel's messages: `dmesg`")
 
 
 def _sizeless(path: str) -> ProbeError:

@@ -34,9 +34,7 @@ MOST_SCANNED = 10_000
 """Files of one pattern that are scanned for secrets."""
 _ANY_MODE = 0o7777
 
-_ONE: Subjects = {
-    "exists": None,
-    "type": None,
+_FACTS: Subjects = {
     "size": Unit.BYTES,
     "age": Unit.SECONDS,
     "mode": None,
@@ -45,18 +43,10 @@ _ONE: Subjects = {
     "world_readable": None,
     "world_writable": None,
 }
+_ONE: Subjects = {"exists": None, "type": None, **_FACTS}
 """Of one path: whether it is there, `file`, `directory`, `symbolic link` and so on, how long ago its content was
 changed, its permissions as `0640`, and whether everybody may read or change it."""
-COLUMNS: Subjects = {
-    "name": None,
-    "size": Unit.BYTES,
-    "age": Unit.SECONDS,
-    "mode": None,
-    "owner": None,
-    "group": None,
-    "world_readable": None,
-    "world_writable": None,
-}
+COLUMNS: Subjects = {"name": None, **_FACTS}
 FINDINGS: Subjects = {"file": None, "line": Unit.COUNT, "kind": None}
 _MANY: Subjects = {
     "count": Unit.COUNT,
@@ -160,18 +150,20 @@ def _one(options: FileOptions, stop: Stop) -> Looked:
     """Look at the path itself. What lies on a directory that is not there cannot be said to be missing."""
     looked = Looked()
     try:
-        status = os.stat(options.path) if options.follow else os.lstat(options.path)  # noqa: PTH116
+        status = os.stat(options.path) if options.follow else os.lstat(options.path)  # noqa: PTH116 - a text stays a text here
     except OSError as error:
         if error.errno != errno.ENOENT:
             raise
-        os.stat(os.path.dirname(options.path.rstrip("/")) or "/")  # noqa: PTH116, PTH120
+        os.stat(os.path.dirname(options.path.rstrip("/")) or "/")  # noqa: PTH116, PTH120 - a text stays a text here
         return looked
     looked.facts = facts_of(status)
     looked.owner, looked.group = owner_name(status.st_uid), group_name(status.st_gid)
     if looked.facts.kind == "symbolic link":
-        looked.link = os.readlink(options.path)  # noqa: PTH115
+        looked.link = os.readlink(options.path)  # noqa: PTH115 - a text stays a text here
     if options.secrets:
         looked.scanned = _scan(options, [""], stop)
+        if not looked.scanned.files and not looked.scanned.unscanned:
+            raise FileNotFoundError(errno.ENOENT, "it went away while it was looked at")
     return looked
 
 
@@ -419,4 +411,5 @@ KIND = ProbeKind(
     subjects=_subjects,
     open=_open,
     validate=_problems,
+    amiss=lambda options: "secrets that were found" if options.secrets else "",
 )

@@ -35,11 +35,13 @@ from opsconsole.contracts.probe import (
     ProbeError,
     ProbeKind,
     Subjects,
+    Use,
 )
 from opsconsole.contracts.store import StoreError
 from opsconsole.model.checklists import ID
 from opsconsole.model.judging import ENTRY
 from opsconsole.model.readings import Evidence, Reading
+from opsconsole.model.text import counted, there_are
 from opsconsole.model.trends import CONFIDENCE, Bound
 from opsconsole.model.values import Duration, Quantity, Unit, UnitError, parse_quantity
 
@@ -224,11 +226,12 @@ def _too_little(asked: Asked, looked: Looked, options: HistoryOptions) -> ProbeE
         )
     found = _found(asked, looked, options)
     beside = f" ({'; '.join(looked.left_out)})" if looked.left_out else ""
+    needed = "is needed" if options.least == 1 else "are needed"
     text = _pasttext.summary(asked, looked, None, limit=None, ahead=options.ahead)
     return ProbeError(
         TOO_LITTLE_HISTORY,
-        f"{_pasttext.name_of(asked)}: {options.least} earlier readings are needed{_in_each(asked)}, and there are "
-        f"{found}{beside}",
+        f"{_pasttext.name_of(asked)}: {counted(options.least, 'earlier reading')} {needed}{_in_each(asked)}, and "
+        f"{there_are(found)}{beside}",
         "look back over more by `over`, ask for fewer by `least`, or say by `on_no_history` what it means for now",
         (Evidence("history", text),),
     )
@@ -321,7 +324,8 @@ def _over_problems(options: HistoryOptions) -> list[tuple[str, str]]:
     if isinstance(over, int):
         if not 1 <= over <= MOST_RUNS:
             return [("over", f"between 1 and {MOST_RUNS:,} runs")]
-        return [("least", f"{options.least} readings are never among {over} runs")] if options.least > over else []
+        unmet = f"{options.least} readings are never among {counted(over, 'run')}"
+        return [("least", unmet)] if options.least > over else []
     if over == WINDOW:
         return []
     try:
@@ -342,6 +346,21 @@ def _limit_problems(options: HistoryOptions) -> list[tuple[str, str]]:
     return []
 
 
+def _uses(options: HistoryOptions) -> tuple[Use, ...]:
+    checklist, item = options.checklist, options.item
+    named = {
+        "checklist": ("", ""),
+        "item": (item, ""),
+        "subject": (item, options.subject),
+        "minus": (item, options.minus),
+    }
+    return tuple(
+        Use(key=key, item=each, name=name, checklist=checklist, of_past=True)
+        for key, (each, name) in named.items()
+        if getattr(options, key)
+    )
+
+
 def _open(environment: Environment) -> HistoryProbe:
     return HistoryProbe(environment.history)
 
@@ -353,4 +372,6 @@ KIND = ProbeKind(
     subjects=_subjects,
     open=_open,
     validate=_problems,
+    uses=_uses,
+    amiss=lambda options: "what was wrong" if options.by is By.CAUSE else "",
 )

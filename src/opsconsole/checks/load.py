@@ -24,8 +24,9 @@ SUBJECTS: Subjects = {
 """The load averages over 1, 5 and 15 minutes, the processors that are online, each load divided by them, and the
 time since the host was started."""
 
-_LOADAVG = re.compile(r"(\d+\.\d+) (\d+\.\d+) (\d+\.\d+) (\d+)/(\d+) \d+")
-_UPTIME = re.compile(r"(\d+\.\d+) ")
+_NUMBER = r"([0-9]{1,12}\.[0-9]{1,6})"
+_LOADAVG = re.compile(rf"{_NUMBER} {_NUMBER} {_NUMBER} ([0-9]{{1,9}})/([0-9]{{1,9}}) [0-9]")
+_UPTIME = re.compile(f"{_NUMBER} ")
 _THOUSANDTH = Decimal("0.001")
 
 

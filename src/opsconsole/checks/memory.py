@@ -29,8 +29,8 @@ SUBJECTS: Subjects = {
 `total`. Without any swap `swap_used` is 0 %. `oom_kills` are the processes that were killed for want of memory
 since the host was started; `oom_kills <= previous` tells of new ones."""
 
-_OOM_KILLS = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
-_LINE = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
+_OOM_KILLS = re.compile(r"^oom_kill ([0-9]{1,20})$", re.MULTILINE)
+_LINE = re.compile(r"^(\w+):\s+([0-9]{1,18}) kB$", re.MULTILINE | re.ASCII)
 _HUNDREDTH = Decimal("0.01")
 
 

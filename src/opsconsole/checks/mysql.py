@@ -14,12 +14,11 @@ from opsconsole.checks._mysqlsource import connected, load_driver, place_of
 from opsconsole.checks._mysqlstatements import MysqlStatement, parse
 from opsconsole.checks._mysqlvalues import DATETIME, NUMERIC, TIME, value_of
 from opsconsole.checks._pganswers import Bounds, LateError
-from opsconsole.checks._pgvalues import shortened
-from opsconsole.checks._statements import PARAMETERS
+from opsconsole.checks._sqlanswers import Refusal, cut_off, refuse_columns, rows_of, values_of
 from opsconsole.checks.mysqlsources import MysqlPlace
 from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKind, Source
-from opsconsole.model.readings import Evidence, Problem, Reading
-from opsconsole.model.values import Unit, Value, seconds
+from opsconsole.model.readings import Reading
+from opsconsole.model.values import Unit, seconds
 
 MAX_BYTES = 1 << 20
 """How much of all cells together is kept (1 MiB)."""
@@ -58,11 +57,7 @@ class MysqlProbe:
     async def measure(self, options: MysqlOptions, context: Context) -> Reading:
         """Send the query and return its rows, with the server's time for it as `latency`."""
         statement = parse(options.query)
-        if statement.problems:
-            raise ProbeError(
-                "bad-query", "; ".join(statement.problems), "`opsconsole lint` shows it before the morning"
-            )
-        values = _values(statement, context)
+        values = values_of(statement, context)
         if options.source not in self._links:
             place = place_of(options.source, self._sources)
             self._links[options.source] = _Link(options.source, place, self._sources[options.source])
@@ -85,8 +80,7 @@ class _Link:
         self._source = source
         self._alone = asyncio.Lock()
         self._connection: MysqlConnection | None = None
-        self._refused: tuple[tuple[str, str], Problem] | None = None
-        """Who could not connect, and why."""
+        self._refusal = Refusal()
 
     async def asked(self, statement: MysqlStatement, values: list[str], rows: int, context: Context) -> MysqlAnswer:
         """Run a query; raise ProbeError."""
@@ -108,28 +102,22 @@ class _Link:
                 raise problem_of(Where(self._name, self.place), error) from None
 
     async def _open(self, context: Context) -> MysqlConnection:
-        """Return the open connection, or make it.
-
-        Where that failed before in this pass, others are told the same at once; the item that tried may try again.
-        """
+        """Return the open connection, or make it."""
         from opsconsole.checks._mysqlproblems import Where, superuser
 
         if self._connection is not None and self._connection.usable:
             return self._connection
-        asking = (context.item, context.target)
-        if self._refused is not None and self._refused[0] != asking:
-            problem = self._refused[1]
-            raise ProbeError(problem.reason, problem.cause, problem.hint)
+        self._refusal.tell(context)
         try:
             connection = await connected(self._name, self.place, self._source, context.allowance)
             self._connection = connection
             if connection.power:
                 raise superuser(Where(self._name, self.place), connection.account, connection.power)
         except ProbeError as error:
-            self._refused = (asking, error.problem)
+            self._refusal.remember(context, error.problem)
             await self.aclose()
             raise
-        self._refused = None
+        self._refusal.remember(context, None)
         return connection
 
     async def aclose(self) -> None:
@@ -148,57 +136,30 @@ def mysql_line(place: MysqlPlace, query: str) -> str:
     return shlex.join([*argv, "--execute", f"set time_zone = '+00:00'; {query}"])
 
 
-def _values(statement: MysqlStatement, context: Context) -> list[str]:
-    try:
-        return statement.values(context)
-    except ValueError as error:
-        parameter = PARAMETERS[str(error)]
-        raise ProbeError(
-            "bad-query", f"the query asks for ':{error}', {parameter.meaning}, and there is none", parameter.missing
-        ) from error
-
-
 def _reading(options: MysqlOptions, answer: MysqlAnswer, command: str) -> Reading:
     _refuse_columns(options, answer)
-    truncated = answer.truncated
     zones = {name: ZoneInfo(zone) for name, zone in options.zones.items()}
-    rows: list[tuple[Value, ...]] = []
-    for cells in answer.rows:
-        pairs = [
-            shortened(value_of(cell, column.type, options.units.get(column.name), zones.get(column.name)))
-            for cell, column in zip(cells, answer.columns, strict=True)
-        ]
-        truncated = truncated or any(cut for _, cut in pairs)
-        rows.append(tuple(value for value, _ in pairs))
-    cut = (
-        f"Only {len(answer.rows)} rows were read, or a cell was too long: let the query aggregate, or raise "
-        "`max_rows`."
+    rows, cut = rows_of(
+        answer.rows,
+        answer.columns,
+        lambda cell, column: value_of(cell, column.type, options.units.get(column.name), zones.get(column.name)),
     )
+    truncated = answer.truncated or cut
     return Reading(
         measures={"latency": seconds(answer.seconds)},
         columns=tuple(column.name for column in answer.columns),
-        rows=tuple(rows),
+        rows=rows,
         label=options.label,
         truncated=truncated,
-        evidence=(Evidence("cut off", cut, truncated=True),) if truncated else (),
+        evidence=(cut_off(len(rows)),) if truncated else (),
         command=command,
     )
 
 
 def _refuse_columns(options: MysqlOptions, answer: MysqlAnswer) -> None:
     """Raise ProbeError where the columns are not what the item takes them for."""
-    names = [column.name for column in answer.columns]
-    if not names:
-        raise ProbeError("bad-query", "the query returns no columns", "name what it is to return")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ProbeError("bad-query", f"the query returns two columns called '{twice[0]}'", "rename one with `as`")
-    has = f"the query returns {', '.join(names)}"
     wanted = {"label": [options.label] if options.label else [], "units": options.units, "zones": options.zones}
-    for key, columns in wanted.items():
-        for name in columns:
-            if name not in names:
-                raise ProbeError("bad-query", f"`{key}` names a column '{name}', which there is not", has)
+    refuse_columns([column.name for column in answer.columns], wanted)
     for column in answer.columns:
         unit = options.units.get(column.name)
         if unit is not None and not (column.type in NUMERIC or (column.type == TIME and unit is Unit.SECONDS)):
@@ -236,4 +197,5 @@ KIND = ProbeKind(
     open=MysqlProbe,
     lane=lambda options: str(options.source),
     validate=_problems,
+    sources=("mysql",),
 )

@@ -237,5 +237,7 @@ KIND = ProbeKind(
     open=PostgresProbe,
     lane=lambda options: str(options.source),
     depth=DEPTH,
+    in_line=True,
     validate=_problems,
+    sources=("postgresql",),
 )

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import stat
+import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -13,6 +14,7 @@ import msgspec
 from opsconsole.checks import _groups, _processes, _sampling
 from opsconsole.checks._processes import Process, Snapshot
 from opsconsole.checks._sampling import Samples
+from opsconsole.checks._searching import searched
 from opsconsole.checks._threads import in_thread
 from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKind, Subjects
 from opsconsole.model.readings import Evidence, Reading
@@ -79,7 +81,8 @@ class ProcessProbe:
             async with asyncio.timeout(context.allowance):
                 pid = await in_thread(f"pidfile {options.pidfile}", lambda: _pid(options.pidfile))
                 samples = await _sampling.sampled(_processes.snapshot, options.window)
-                chosen = [each for each in samples.last.processes if _fits(options, pid, each)]
+                until = time.monotonic() + context.allowance - float(options.window.seconds)
+                chosen = await _fitting(options, pid, samples.last.processes, until)
                 living = [each for each in chosen if not each.zombie]
                 files = await _processes.open_files(living)
         except TimeoutError:
@@ -97,13 +100,22 @@ class ProcessProbe:
 # --- which -------------------------------------------------------------------------------------------
 
 
+async def _fitting(options: ProcessOptions, pid: int, processes: Sequence[Process], until: float) -> list[Process]:
+    """Return the processes that are meant; their command lines are texts of others, as long as they like."""
+    chosen = [each for each in processes if _fits(options, pid, each)]
+    if not options.pattern:
+        return chosen
+    texts = [each.command[:_SEARCHED] for each in chosen]
+    (found,) = await searched([options.pattern[1:-1]], texts, max(0.1, until - time.monotonic()), re.RegexFlag(0))
+    return [each for each, match in zip(chosen, found, strict=True) if match is not None]
+
+
 def _fits(options: ProcessOptions, pid: int, process: Process) -> bool:
     return (
         (not options.pidfile or process.pid == pid)
         and (not options.name or process.name == options.name)
         and (not options.user or process.user == options.user)
         and (not options.command or process.command == options.command)
-        and (not options.pattern or bool(re.search(options.pattern[1:-1], process.command[:_SEARCHED])))
     )
 
 

@@ -1,6 +1,6 @@
 """Probe `ratio`: the share that one count is of another, both read by items of the same checklist."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated
 
@@ -8,7 +8,7 @@ import msgspec
 
 from opsconsole.checks import _inputs
 from opsconsole.checks._inputs import ARITHMETIC, Taken, quiet
-from opsconsole.contracts.probe import TOO_FEW, Context, Environment, ProbeError, ProbeKind, Subjects
+from opsconsole.contracts.probe import TOO_FEW, Context, Environment, ProbeError, ProbeKind, Subjects, Use
 from opsconsole.model.checklists import ID
 from opsconsole.model.readings import Evidence, Reading
 from opsconsole.model.values import Number, Unit, Value, formatted, shown
@@ -48,7 +48,8 @@ class RatioProbe:
         one, other = _sum(above, below), _sum(below, above)
         text = "\n".join(_told(context, options, above, below))
         evidence = (Evidence("counts", text),)
-        _refuse_few(other, below, options, evidence)
+        counted = {"numerator": above, "denominator": below}
+        _refuse_few(other, below, options, _seen(one, other, counted, evidence))
         share = _share(one, other) if _is_known(options, above, below) else None
         bounds = {"value": above, "numerator": above, "denominator": below}
         return Reading(
@@ -113,9 +114,18 @@ def _sum(parts: Sequence[Taken], others: Sequence[Taken]) -> Number:
     return Number(result, units.pop() if units else Unit.COUNT)
 
 
-def _refuse_few(
-    denominator: Number, below: Sequence[Taken], options: RatioOptions, evidence: tuple[Evidence, ...]
-) -> None:
+def _seen(
+    numerator: Number, denominator: Number, counted: Mapping[str, Sequence[Taken]], evidence: tuple[Evidence, ...]
+) -> Reading:
+    """Return the two counts, which are known also where no share can be taken of them."""
+    return Reading(
+        measures={"numerator": numerator, "denominator": denominator},
+        lower_bounds=tuple(name for name, counts in counted.items() if any(each.at_least for each in counts)),
+        evidence=evidence,
+    )
+
+
+def _refuse_few(denominator: Number, below: Sequence[Taken], options: RatioOptions, seen: Reading) -> None:
     if not denominator.value.is_finite() or denominator.value >= options.minimum:
         return
     counted = formatted(denominator)
@@ -124,13 +134,13 @@ def _refuse_few(
             "bad-answer",
             f"at least {counted} were counted, and a share is taken of {options.minimum} or more: "
             "whether there were as many is not known",
-            evidence=evidence,
+            seen=seen,
         )
     raise ProbeError(
         TOO_FEW,
         f"{counted} were counted, too few to take a share of ({options.minimum} are needed)",
         "count over a longer time, ask for fewer by `minimum`, or say by `on_too_few` what it means",
-        evidence,
+        seen=seen,
     )
 
 
@@ -151,7 +161,8 @@ def _is_known(options: RatioOptions, above: Sequence[Taken], below: Sequence[Tak
 
 def _share(numerator: Number, denominator: Number) -> Number:
     share = ARITHMETIC.divide(ARITHMETIC.multiply(numerator.value, _HUNDRED), denominator.value)
-    return Number(share if share.is_finite() else Decimal("NaN"), Unit.PERCENT)
+    known = share.is_finite() and denominator.value.is_finite()  # what is infinitely many makes no share of 0
+    return Number(share if known else Decimal("NaN"), Unit.PERCENT)
 
 
 def _told(context: Context, options: RatioOptions, above: Sequence[Taken], below: Sequence[Taken]) -> list[str]:
@@ -198,12 +209,24 @@ def _subjects(_options: RatioOptions) -> Subjects:
     }
 
 
-def _inputs_of(options: RatioOptions) -> dict[str, str]:
-    found = {}
+def _placed(options: RatioOptions) -> Iterator[tuple[str, Count]]:
+    """Yield all counts with the key of each."""
     for name, given in (("numerator", options.numerator), ("denominator", options.denominator)):
         for index, count in enumerate(_counts(given)):
-            found[f"{name}.{index}.item" if isinstance(given, tuple) else f"{name}.item"] = count.item
-    return found
+            yield f"{name}.{index}" if isinstance(given, tuple) else name, count
+
+
+def _inputs_of(options: RatioOptions) -> dict[str, str]:
+    return {f"{key}.item": count.item for key, count in _placed(options)}
+
+
+def _uses(options: RatioOptions) -> tuple[Use, ...]:
+    return tuple(
+        Use(key=f"{key}.column", item=count.item, name=count.column)
+        if count.column
+        else Use(key=f"{key}.value", item=count.item, name=count.value or "value")
+        for key, count in _placed(options)
+    )
 
 
 def _open(_environment: Environment) -> RatioProbe:
@@ -218,4 +241,5 @@ KIND = ProbeKind(
     open=_open,
     validate=_problems,
     inputs=_inputs_of,
+    uses=_uses,
 )

@@ -1,6 +1,5 @@
 """Probe `sql`: one query to a PostgreSQL or QuestDB source, which it can only read."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -9,11 +8,12 @@ from opsconsole.checks._conninfo import psql_line
 from opsconsole.checks._pganswers import Answer
 from opsconsole.checks._pgdialects import QUESTDB, Dialect, questdb_problems, questdb_statement
 from opsconsole.checks._pglink import DEPTH, Links
-from opsconsole.checks._pgvalues import INTERVAL, NUMERIC, shortened, value_of
-from opsconsole.checks._statements import PARAMETERS, Statement, parse
+from opsconsole.checks._pgvalues import INTERVAL, NUMERIC, value_of
+from opsconsole.checks._sqlanswers import cut_off, refuse_columns, refuse_query, rows_of, values_of
+from opsconsole.checks._statements import Statement, parse
 from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKind
 from opsconsole.model.readings import Evidence, Reading
-from opsconsole.model.values import Unit, Value, seconds
+from opsconsole.model.values import Unit, seconds
 
 
 class SqlOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -35,7 +35,7 @@ class SqlOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     label: str = ""
     """The column that names a row in explanations; the first text column where it is left out."""
     max_rows: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1000
-    """More rows are not read, and a result with more is not judged."""
+    """More rows are not read, and a result with more is not judged. No row may have more than 16 MiB."""
 
 
 class SqlProbe:
@@ -51,9 +51,7 @@ class SqlProbe:
         Its time counts while it connects and while its query runs, not while others of the same source are ahead.
         """
         statement = parse(options.query)
-        if statement.problems:
-            raise _bad_query(statement.problems)
-        values = _values(statement, context)
+        values = values_of(statement, context)
         link = self._links.link(options.source, self._sources)
         line = statement.literal(values)
         if link.dialect is QUESTDB:
@@ -67,14 +65,8 @@ class SqlProbe:
         await self._links.aclose()
 
 
-def _bad_query(problems: Sequence[str]) -> ProbeError:
-    return ProbeError("bad-query", "; ".join(problems), "`opsconsole lint` shows it before the morning")
-
-
 def _for_questdb(statement: Statement, values: list[str]) -> Statement:
-    problems = questdb_problems(statement)
-    if problems:
-        raise ProbeError("bad-query", "; ".join(problems))
+    refuse_query(questdb_problems(statement))
     try:
         return questdb_statement(statement, values)
     except ValueError as error:
@@ -85,33 +77,19 @@ def _for_questdb(statement: Statement, values: list[str]) -> Statement:
         ) from error
 
 
-def _values(statement: Statement, context: Context) -> list[str]:
-    try:
-        return statement.values(context)
-    except ValueError as error:
-        name = str(error)
-        parameter = PARAMETERS[name]
-        raise ProbeError(
-            "bad-query", f"the query asks for ':{name}', {parameter.meaning}, and there is none", parameter.missing
-        ) from error
-
-
 def _reading(options: SqlOptions, answer: Answer, command: str, dialect: Dialect) -> Reading:
     names = tuple(column.name for column in answer.columns)
     _refuse_columns(options, answer, names)
-    truncated = answer.truncated
-    rows: list[tuple[Value, ...]] = []
-    for cells in answer.rows:
-        pairs = [
-            shortened(value_of(cell, dialect.shown_as(column.type), options.units.get(column.name)))
-            for cell, column in zip(cells, answer.columns, strict=True)
-        ]
-        truncated = truncated or any(cut for _, cut in pairs)
-        rows.append(tuple(value for value, _ in pairs))
+    rows, cut = rows_of(
+        answer.rows,
+        answer.columns,
+        lambda cell, column: value_of(cell, dialect.shown_as(column.type), options.units.get(column.name)),
+    )
+    truncated = answer.truncated or cut
     return Reading(
         measures={"latency": seconds(answer.seconds)},
         columns=names,
-        rows=tuple(rows),
+        rows=rows,
         label=options.label,
         truncated=truncated,
         evidence=_evidence(answer, truncated=truncated),
@@ -121,16 +99,7 @@ def _reading(options: SqlOptions, answer: Answer, command: str, dialect: Dialect
 
 def _refuse_columns(options: SqlOptions, answer: Answer, names: tuple[str, ...]) -> None:
     """Raise ProbeError where the columns are not what the item takes them for."""
-    if not names:
-        raise ProbeError("bad-query", "the query returns no columns", "name what it is to return")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ProbeError("bad-query", f"the query returns two columns called '{twice[0]}'", "rename one with `as`")
-    has = f"the query returns {', '.join(names)}"
-    for name in (*([options.label] if options.label else []), *options.units):
-        if name not in names:
-            key = "label" if name == options.label else "units"
-            raise ProbeError("bad-query", f"`{key}` names a column '{name}', which there is not", has)
+    refuse_columns(names, {"label": [options.label] if options.label else [], "units": options.units})
     for column in answer.columns:
         unit = options.units.get(column.name)
         fits = column.type in NUMERIC or (column.type == INTERVAL and unit is Unit.SECONDS)
@@ -143,16 +112,7 @@ def _refuse_columns(options: SqlOptions, answer: Answer, names: tuple[str, ...])
 
 
 def _evidence(answer: Answer, *, truncated: bool) -> tuple[Evidence, ...]:
-    found = []
-    if truncated:
-        found.append(
-            Evidence(
-                "cut off",
-                f"Only {len(answer.rows)} rows were read, or a cell was too long: let the query aggregate, "
-                "or raise `max_rows`.",
-                truncated=True,
-            )
-        )
+    found = [cut_off(len(answer.rows))] if truncated else []
     if answer.notices:
         found.append(Evidence("messages of the server", "\n".join(answer.notices)))
     return tuple(found)
@@ -166,5 +126,7 @@ KIND = ProbeKind(
     open=SqlProbe,
     lane=lambda options: str(options.source),
     depth=DEPTH,
+    in_line=True,
     validate=lambda options: [("query", problem) for problem in parse(options.query).problems],
+    sources=("postgresql", "questdb"),
 )

@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from opsconsole.checks._addresses import Address, Family, addresses_of, connected, host_problem
+from opsconsole.checks._searching import searched
 from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKind, Subjects
 from opsconsole.model.readings import Evidence, Reading
 from opsconsole.model.redaction import redacted
@@ -53,7 +54,8 @@ class TcpOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """The host's name or address."""
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)]
     """The port. `state` then says what came of it: `open`, `refused` (nothing listens there), `timeout` (no
-    answer, as of a firewall), or `unreachable`: there is no way, so that nobody knows whether it is `open`."""
+    answer, as of a firewall), or `unreachable`: there is no way, so that nobody knows whether it is `open`. A
+    balancer, or Docker, takes connections also for a service that is down: `expect` something of it."""
     family: Family = "any"
     """`ipv4` or `ipv6`; `any` tries all addresses of the host one after another until one answers."""
     within: Duration = _WITHIN
@@ -165,9 +167,10 @@ def _state(error: OSError) -> State:
 async def _answer(opened: socket.socket, options: TcpOptions, allowed: float) -> Answer:
     """Send what is to be sent, and read until the pattern is found, the server ends, or the time is over."""
     loop = asyncio.get_running_loop()
-    pattern = re.compile(options.expect[1:-1], re.MULTILINE)
+    pattern = options.expect[1:-1]
     said = bytearray()
     began = time.monotonic()
+    searching = False
 
     def answer(end: str, *, matched: bool = False) -> Answer:
         return Answer(matched, _text(said), time.monotonic() - began, end)
@@ -181,9 +184,18 @@ async def _answer(opened: socket.socket, options: TcpOptions, allowed: float) ->
                 if not chunk:
                     return answer("the server closed the connection")
                 said += chunk
-                if pattern.search(_text(said)):
+                searching = True
+                ((match,),) = await searched([pattern], [_text(said)], began + allowed - time.monotonic())
+                searching = False
+                if match is not None:
                     return answer("found", matched=True)
     except TimeoutError:
+        if searching:
+            raise ProbeError(
+                "timeout",
+                f"looking for {options.expect} in what the server says was not done within {allowed:.3g} s",
+                "simplify the pattern",
+            ) from None
         return answer(f"nothing more came within {allowed:.3g} s")
     except OSError as error:
         return answer(f"the connection broke: {error.strerror or error}")

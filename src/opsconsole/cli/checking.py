@@ -9,7 +9,7 @@ import typer
 from opsconsole.cli.common import narrate, options_of
 from opsconsole.cli.exits import Exit
 from opsconsole.model.outcomes import Outcome
-from opsconsole.model.text import visible
+from opsconsole.model.text import counted, visible
 
 config_commands = typer.Typer(help="The configuration and where it comes from.", no_args_is_help=True)
 
@@ -32,7 +32,8 @@ def lint(
     for each in found:
         sys.stdout.write(visible(str(each)) + "\n")
     errors = sum(each.severity is Severity.ERROR for each in found)
-    narrate(f"{errors} errors, {len(found) - errors} warnings" if found else "no problems found")
+    told = f"{counted(errors, 'error')}, {counted(len(found) - errors, 'warning')}"
+    narrate(told if found else "no problems found")
     if errors:
         raise typer.Exit(Exit.USAGE)
 

@@ -98,7 +98,8 @@ def history(
 
 def _past(run: "RunSummary") -> tuple[str, ...]:
     if run.signed_at is None:
-        return run.run, str(run.result), count_words(run.counts), "not signed"
+        signed = "not signed" if run.needs_signature else "needs no signature"
+        return run.run, str(run.result), count_words(run.counts), signed
     told = [f"{run.signed_by}, {run.signed_at:%Y-%m-%d %H:%MZ}, {run.tier}"]
     if run.amendments:
         told.append(

@@ -1,14 +1,16 @@
 """Loads checklists: from TOML to the model, with every problem of a file told at once."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from opsconsole.config.cadences import check_cadence
+from opsconsole.config.crossings import Asking, PastUse, check_crossings, past_doubts, past_uses
 from opsconsole.config.decoding import Decoder, keys_of
 from opsconsole.config.diagnostics import WHOLE, Diagnostic, Place, Report, Severity
+from opsconsole.config.doubts import Sources
 from opsconsole.config.formats import CHECKLIST_RULES
 from opsconsole.config.items import ItemReader
 from opsconsole.config.limits import an_id
@@ -38,6 +40,10 @@ class LoadedChecklist(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Diagnostic, ...] = ()
     """Why it cannot be used, by line; empty where it can."""
     warnings: tuple[Diagnostic, ...] = ()
+    asking: tuple[Asking, ...] = ()
+    """Its items, with what they hold and ask of each other; empty where it cannot be used."""
+    pasts: tuple[PastUse, ...] = ()
+    """What they look back at, in this checklist or another."""
 
 
 class LoadedChecklists(msgspec.Struct, frozen=True):
@@ -53,7 +59,7 @@ def load_checklist(
     path: Path,
     kinds: Mapping[str, ProbeKind],
     *,
-    sources: Collection[str] | None = None,
+    sources: Sources | None = None,
     check_trust: bool = True,
 ) -> LoadedChecklist:
     """Read one file, whose name without `.toml` is the checklist's id.
@@ -62,21 +68,33 @@ def load_checklist(
     None). Never raises for what a file holds.
     """
     tables, report = read_toml(path, check_trust=check_trust)
-    checklist = None if tables is None else _Reading(path, report, kinds, sources, tables).checklist()
+    reading = None if tables is None else _Reading(path, report, kinds, sources, tables)
+    checklist = None if reading is None else reading.checklist()
+    is_usable = checklist is not None and not report.failed
+    asking = tuple(reading.asking) if reading is not None and is_usable else ()
     return LoadedChecklist(
         path=path,
         id=path.stem,
-        checklist=None if report.failed else checklist,
+        checklist=checklist if is_usable else None,
         problems=report.diagnostics(Severity.ERROR),
         warnings=report.diagnostics(Severity.WARNING),
+        asking=asking,
+        pasts=tuple(past_uses(asking, path.stem, report)),
     )
+
+
+def doubtful_pasts(loaded: Iterable[LoadedChecklist], *, complete: bool = True) -> list[Diagnostic]:
+    """Return warnings of what these checklists look back at and nobody measures, if they are all there are."""
+    found = tuple(loaded)
+    items = {each.id: each.asking if each.checklist is not None else None for each in found}
+    return [doubt for each in found for doubt in past_doubts(each.pasts, items, complete=complete)]
 
 
 def load_checklists(
     places: Iterable[Path],
     kinds: Mapping[str, ProbeKind],
     *,
-    sources: Collection[str] | None = None,
+    sources: Sources | None = None,
     check_trust: bool = True,
 ) -> LoadedChecklists:
     """Read the checklists of directories (their `*.toml`, without those below them) and single files."""
@@ -91,6 +109,10 @@ def load_checklists(
                 message = f"left out, because {other.path} is called '{loaded.id}' too"
                 problems.append(Diagnostic(str(path), message))
         problems += report.diagnostics()
+    doubts = doubtful_pasts(found.values())
+    for name, each in found.items():
+        of_file = tuple(doubt for doubt in doubts if doubt.file == str(each.path))
+        found[name] = msgspec.structs.replace(each, warnings=(*each.warnings, *of_file))
     return LoadedChecklists(tuple(found.values()), tuple(problems))
 
 
@@ -121,7 +143,7 @@ class _Reading:
         path: Path,
         report: Report,
         kinds: Mapping[str, ProbeKind],
-        sources: Collection[str] | None,
+        sources: Sources | None,
         tables: Mapping[str, Any],
     ) -> None:
         self._path = path
@@ -136,6 +158,8 @@ class _Reading:
         )
         self._top = tables
         self._needs: list[Needs] = []
+        self.asking: list[Asking] = []
+        """Its items, as far as they are good."""
 
     def checklist(self) -> Checklist | None:
         """Read everything, whatever is found to be wrong on the way."""
@@ -153,6 +177,8 @@ class _Reading:
             self._report.error(WHOLE, "a checklist needs a [[section]] with a [[section.item]]")
         fields = self._fields()
         check_needs(self._needs, self._report)
+        if not self._report.failed:
+            check_crossings(self.asking, self._report)
         refuse_secrets(tables, self._report)
         if self._report.failed:
             return None
@@ -189,6 +215,7 @@ class _Reading:
         if isinstance(name, str):
             inputs = self._items.inputs(item) if item is not None else {}
             measured, targeted = "probe" in table, "for_each" in table
+            self.asking += [] if item is None else [self._items.asking(item, named)]
             self._needs.append(Needs(name, table.get("requires"), named, inputs, measured, targeted))
         return item
 

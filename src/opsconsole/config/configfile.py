@@ -34,6 +34,7 @@ SETTINGS_RULES = Rules(
         (RetentionSettings, "exports"): whole(0, 36_500),
         (RunSettings, "concurrency"): whole(1, 256),
         (Source, "connect_timeout"): whole(1, 600),
+        (Source, "connections"): whole(1, 256),
     },
     hints={
         (Settings, "state"): f"the directory of the records is named by --state or {STATE_VARIABLE}",

@@ -2,20 +2,22 @@
 
 import contextlib
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 import msgspec
 
+from opsconsole.config.crossings import Asking
 from opsconsole.config.decoding import BAD, Decoder, keys_of
 from opsconsole.config.diagnostics import Place
+from opsconsole.config.doubts import Sources, emptiness_doubt, source_doubt
 from opsconsole.config.formats import ITEM_KEYS
 from opsconsole.config.needs import FOR_EACH
 from opsconsole.config.subjects import Judged, uses_entry
 from opsconsole.config.words import guess, kind_of, quoted
-from opsconsole.contracts.probe import ProbeKind, Subjects
+from opsconsole.contracts.probe import ProbeKind, Subjects, Use
 from opsconsole.model.checklists import Baseline, Entry, EntryKind, Escalation, Item, substituted
 from opsconsole.model.conditions import Condition
 from opsconsole.model.encoding import dec_hook
@@ -55,7 +57,7 @@ class ItemReader:
         decoder: Decoder,
         kinds: Mapping[str, ProbeKind],
         missing_runbook: Callable[[str], str | None],
-        sources: Collection[str] | None,
+        sources: Sources | None,
         *,
         has_schedule: bool,
         needs_condition: bool = True,
@@ -76,11 +78,24 @@ class ItemReader:
         """Return the items that a good one takes its targets from or computes with, by the key that names each."""
         found = {FOR_EACH: item.listed_by} if item.listed_by else {}
         with contextlib.suppress(Exception):  # a third party's probe; what is wrong with one is reported already
-            kind = self.kinds[item.probe]
-            raw = substituted(item.options, item.targets[0] if item.targets else _FOUND_OUT)
-            options = msgspec.convert(raw, kind.options, strict=False, dec_hook=dec_hook)
-            return {**found, **kind.inputs(options)}
+            return {**found, **self.kinds[item.probe].inputs(self._options(item))}
         return found
+
+    def asking(self, item: Item, place: Place) -> Asking:
+        """Return a good item with what its readings hold, and what it asks of those of others."""
+        subjects: Subjects | None = None
+        uses: tuple[Use, ...] = ()
+        with contextlib.suppress(Exception):  # as above
+            kind = self.kinds[item.probe]
+            of_targets = [kind.subjects(self._options(item, each)) for each in item.targets or (_FOUND_OUT,)]
+            if None not in of_targets:
+                subjects = {name: unit for each in of_targets if each for name, unit in each.items()}
+            uses = tuple(kind.uses(self._options(item)))
+        return Asking(item=item, place=place, subjects=subjects, uses=uses)
+
+    def _options(self, item: Item, target: str = "") -> Any:
+        raw = substituted(item.options, target or (item.targets[0] if item.targets else _FOUND_OUT))
+        return msgspec.convert(raw, self.kinds[item.probe].options, strict=False, dec_hook=dec_hook)
 
 
 class _Reading:
@@ -236,11 +251,15 @@ class _Reading:
         if ("for_each" in self._table and not names) or not self._targets_are_used(given, names):
             return None
         known: list[Subjects | None] = []
+        options = None
         for each in [substituted(given, name) for name in names] or [given]:
             values = self._decoder.fields(self._kind.options, each, self._place, excused=self._meant)
             options = self._decoder.build(self._kind.options, values, self._place)
             if options is None or not self._accepted(self._kind, options, known):
                 return None
+        doubt = None if options is None else emptiness_doubt(self._table.get("on_empty"), self._kind, options)
+        if doubt is not None:
+            self._warn_at("on_empty", doubt)
         return known
 
     def _check_argv(self, argv: Any) -> None:
@@ -298,10 +317,10 @@ class _Reading:
         """Warn of what will not work although the file by itself is right."""
         given = self._given()
         source, query = given.get("source"), given.get("query")
-        if self._sources is not None and isinstance(source, str) and source not in self._sources:
-            told = guess(source, self._sources, "it names")
-            message = f"the configuration names no source {quoted(source)}{told}"
-            self._report.warn(self._place.at("source"), message)
+        if self._sources is not None and isinstance(source, str):
+            doubt = source_doubt(source, self._sources, self._kind)
+            if doubt is not None:
+                self._report.warn(self._place.at("source"), doubt)
         if not self._has_schedule and isinstance(query, str) and _SCHEDULED.search(query):
             message = 'asks for :scheduled; add a schedule = { at = "02:00" } to the checklist'
             self._report.warn(self._place.at("query"), message)

@@ -1,18 +1,25 @@
 """`opsconsole lint`: every problem of checklists, qualifications, runbooks and configurations."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from opsconsole.config.checklists import SUFFIX, load_checklist, toml_files
+from opsconsole.config.checklists import (
+    SUFFIX,
+    LoadedChecklist,
+    doubtful_pasts,
+    load_checklist,
+    toml_files,
+)
 from opsconsole.config.configfile import SourceKinds, read_settings
 from opsconsole.config.diagnostics import Diagnostic, Report, Severity
+from opsconsole.config.doubts import Sources
 from opsconsole.config.places import CONFIG_NAME, current_directory
 from opsconsole.config.qualifications import load_qualification
 from opsconsole.config.runbooks import DIRECTORY, load_runbook, runbook_path
 from opsconsole.config.textfiles import is_directory, is_file
 from opsconsole.config.tomlfiles import read_toml
-from opsconsole.contracts.probe import ProbeKind
+from opsconsole.contracts.probe import ProbeKind, Source
 from opsconsole.model.checklists import Checklist
 
 _OF_CHECKLISTS = frozenset({"section", "field", "title", "cadence", "due", "schedule", "sign_off"})
@@ -26,7 +33,7 @@ def lint_paths(
     kinds: Mapping[str, ProbeKind],
     source_kinds: SourceKinds,
     *,
-    sources: Collection[str] | None = None,
+    sources: Sources | None = None,
     check_trust: bool = True,
 ) -> list[Diagnostic]:
     """Return every problem and warning of `paths`: directories, checklists, qualifications, runbooks, settings.
@@ -54,7 +61,7 @@ class _Lint:
         self,
         kinds: Mapping[str, ProbeKind],
         source_kinds: SourceKinds,
-        sources: Collection[str] | None,
+        sources: Sources | None,
         *,
         check_trust: bool,
     ) -> None:
@@ -68,6 +75,9 @@ class _Lint:
         self._qualifications: list[Path] = []
         self._usable: dict[str, Checklist] = {}
         self._runbooks: list[Path] = []
+        self._loaded: list[LoadedChecklist] = []
+        self._whole = False
+        """Whether a directory was searched, and not only single files named."""
         self._found: list[Diagnostic] = []
 
     def add(self, path: Path, *, named: bool, key: str = "") -> None:
@@ -94,6 +104,7 @@ class _Lint:
 
     def _add_directory(self, path: Path, key: str) -> None:
         report = Report(str(path))
+        self._whole = True
         for each in toml_files(path, report, check_trust=self._check_trust):
             self.add(each, named=False, key=key if each.name != CONFIG_NAME else "")
         runbooks = path if path.name == DIRECTORY else path / DIRECTORY
@@ -129,6 +140,7 @@ class _Lint:
             if other is not path:
                 self._say(path, f"{other} is called '{path.stem}' too; the id of a checklist must be its own")
             self._checklist(path)
+        self._found += doubtful_pasts(self._loaded, complete=bool(self._configs) or self._whole)
         self._check_qualifications()
         for path in self._runbooks:
             self._found += load_runbook(path, check_trust=self._check_trust).problems
@@ -139,7 +151,7 @@ class _Lint:
         self._found += report.diagnostics()
         if settings is None:
             return
-        self._sources = {*(self._sources or ()), *settings.sources}
+        self._sources = {**_by_name(self._sources or ()), **settings.sources}
         for key in ("checklists", "qualifications"):
             for place in getattr(settings, key):
                 try:
@@ -150,6 +162,7 @@ class _Lint:
     def _checklist(self, path: Path) -> None:
         loaded = load_checklist(path, self._kinds, sources=self._sources, check_trust=self._check_trust)
         self._found += sorted((*loaded.problems, *loaded.warnings), key=lambda each: each.line)
+        self._loaded.append(loaded)
         if loaded.checklist is not None:
             self._usable.setdefault(path.stem, loaded.checklist)
         for item in loaded.checklist.items if loaded.checklist else ():
@@ -167,6 +180,10 @@ class _Lint:
             looked_up = self._usable if self._checklists and not broken else None
             loaded = load_qualification(path, looked_up, check_trust=self._check_trust)
             self._found += loaded.problems
+
+
+def _by_name(sources: Sources) -> dict[str, Source | None]:
+    return dict(sources) if isinstance(sources, Mapping) else dict.fromkeys(sources)
 
 
 def _is_qualification(tables: Mapping[str, Any]) -> bool:

@@ -44,21 +44,21 @@ def check_needs(items: Sequence[Needs], report: Report) -> None:
         for key, name in item.inputs.items():
             if name not in first:
                 told = guess(name, first, "there are")
-                report.error(item.place.at(*_way(key)), f"there is no item {quoted(name)}{told}")
+                report.error(item.place.at(*way_of(key)), f"there is no item {quoted(name)}{told}")
             elif not first[name].measured:
-                report.error(item.place.at(*_way(key)), f"'{name}' is not measured, so it has no reading")
+                report.error(item.place.at(*way_of(key)), f"'{name}' is not measured, so it has no reading")
             elif key == FOR_EACH and name != item.id and first[name].targeted:
                 told = f"'{name}' is itself measured for several targets, so it is no single list"
-                report.error(item.place.at(*_way(key)), told)
+                report.error(item.place.at(*way_of(key)), told)
     for circle in _circles(required):
         way = " -> ".join((*circle, circle[0]))
         item = first[circle[0]]
         key = next((each for each, name in item.inputs.items() if name == circle[1 % len(circle)]), "requires")
-        report.error(item.place.at(*_way(key)), f"the item requires itself: {way}")
+        report.error(item.place.at(*way_of(key)), f"the item requires itself: {way}")
 
 
-def _way(key: str) -> list[str | int]:
-    """Return the parts of a key; numbers are places in a list."""
+def way_of(key: str) -> list[str | int]:
+    """Return the parts of a key such as `left.item`; numbers are places in a list."""
     return [int(each) if each.isdecimal() else each for each in key.split(".")]
 
 

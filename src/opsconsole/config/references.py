@@ -85,9 +85,8 @@ def _path(place: str) -> Path:
 
 def _of_file(path: Path) -> str:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no path
-            mode = os.fstat(descriptor).st_mode
+        with open(path, "rb", opener=_opened) as file:
+            mode = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(mode):
                 raise UnresolvedError(f"{path} is no file", "name the file that holds the secret")
             if mode & (stat.S_IROTH | stat.S_IWOTH):
@@ -101,3 +100,8 @@ def _of_file(path: Path) -> str:
         return content.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as error:
         raise UnresolvedError(f"{path} is no text") from error
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open a file without waiting for whoever is at the other end of a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)

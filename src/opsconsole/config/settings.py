@@ -51,7 +51,8 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How runs are measured."""
 
     concurrency: int = 16
-    """So many items are measured at once, at most."""
+    """So many sources are measured at once, at most: items that ask one server or database count as one, and one
+    that asks none counts by itself."""
 
 
 class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

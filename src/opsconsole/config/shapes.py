@@ -83,7 +83,7 @@ def advice(node: inspect.Type, raw: Any) -> str:
         case inspect.IntType() | inspect.DecimalType(), str() if raw.strip().replace(".", "", 1).isdigit():
             return "; leave the quotes out"
         case inspect.StrType(), bool() | int() | Decimal():
-            return f'; put it in quotes: "{visible(str(raw)).lower()}"' if len(str(raw)) < 20 else ""  # noqa: PLR2004
+            return f'; put it in quotes: "{visible(str(raw)).lower()}"' if len(str(raw)) < 20 else ""  # noqa: PLR2004 - a longer one is no slip
         case inspect.StrType(), dt.datetime() | dt.date() | dt.time():
             return "; put it in quotes"
         case _:

@@ -21,6 +21,11 @@ _KINDS = {
 }
 
 
+def kind_words(unit: Unit) -> str:
+    """Return what a number of this unit is: `a duration`."""
+    return _KINDS[unit]
+
+
 class Judged:
     """What the conditions of one item may speak of."""
 
@@ -119,7 +124,7 @@ class Judged:
         """Return what to write instead of adding something unlike to a measure or to the past."""
         name = condition.past() or condition.names()[0]
         if plus.number.unit is Unit.PERCENT:
-            factor = max(1 + plus.number.value / 100, Decimal("0.01"))
+            factor = max(_factor(condition) + plus.number.value / 100, Decimal("0.01"))
             return f"a share of it is written {name} * {factor.normalize():f}"
         return f"{plus}, {_KINDS[plus.number.unit]}, cannot be added to '{name}'"
 
@@ -128,6 +133,12 @@ def _plus(condition: Condition) -> Quantity | None:
     """Return what is added to the name that is the limit of a condition."""
     limit = condition.limit.of if isinstance(condition.limit, Tolerance) else condition.limit
     return limit.plus if isinstance(limit, Name) else None
+
+
+def _factor(condition: Condition) -> Decimal:
+    """Return what the name that is the limit of a condition is multiplied by."""
+    limit = condition.limit.of if isinstance(condition.limit, Tolerance) else condition.limit
+    return limit.factor if isinstance(limit, Name) else Decimal(1)
 
 
 def uses_entry(condition: Condition) -> bool:

@@ -1,7 +1,7 @@
 """What a probe is: it measures one thing and never judges."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import msgspec
@@ -30,10 +30,20 @@ class ProbeError(Exception):
     `on_timeout` and `empty` by `on_empty`.
     """
 
-    def __init__(self, reason: str, cause: str, hint: str = "", evidence: tuple[Evidence, ...] = ()) -> None:
+    def __init__(
+        self,
+        reason: str,
+        cause: str,
+        hint: str = "",
+        evidence: tuple[Evidence, ...] = (),
+        *,
+        seen: Reading | None = None,
+    ) -> None:
+        """`seen` is what could be measured all the same: a requirement that it breaks fails the item."""
         super().__init__(cause)
         self.problem = Problem(reason, cause, hint)
-        self.evidence = evidence
+        self.evidence = evidence or (seen.evidence if seen is not None else ())
+        self.seen = seen
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +98,32 @@ class Probe(Protocol):
         ...
 
 
+class Lane(msgspec.Struct, frozen=True):
+    """Whom several items ask, and how many of them may at once."""
+
+    name: str
+    """Items with the same name, of whatever kind, wait for each other."""
+    depth: int
+    """So many are measured at once; the time of the others counts from when their turn comes."""
+
+
+class Use(msgspec.Struct, frozen=True, kw_only=True):
+    """A value of another item that the options of one name: `lint` tells whether there is such a thing."""
+
+    key: str
+    """The key that names it, `left.column`; numbers are places in a list."""
+    item: str
+    """Empty where the checklist alone is meant."""
+    name: str = ""
+    """A measure or column of its reading; empty where the item alone is meant."""
+    checklist: str = ""
+    """The checklist of the item, empty for the same one."""
+    of_past: bool = False
+    """Whether earlier runs are meant, in which there may have been what there is no more."""
+    targets: bool = False
+    """Whether all of its targets are meant, and not the one that is measured."""
+
+
 Subjects = Mapping[str, Unit | None]
 """Names that conditions may use, with the unit of each; None for texts, moments and numbers of any unit."""
 
@@ -108,13 +144,24 @@ class ProbeKind(msgspec.Struct, frozen=True, kw_only=True):
     lane: Callable[[Any], str] = lambda _options: ""
     """Items with the same non-empty lane are measured one after another (those of one connection)."""
     depth: int = 1
-    """So many items of a lane may be under way at once. Where that is more than one they wait in a line of the
-    probe's own, which then counts the time of each from when its turn comes."""
+    """So many items of a lane may be under way at once."""
+    in_line: bool = False
+    """Whether those that are wait in a line of the probe's own, one query of a connection behind the other. The
+    probe counts the time of each from its turn on; the engine waits for `depth - 1` others that may be ahead."""
+    server: Callable[[Any, Mapping[str, "Source"]], Lane | None] = lambda _options, _sources: None
+    """In place of `lane` and `depth`, where the sources of config.toml say who is asked and how many may be."""
     validate: Callable[[Any], list[tuple[str, str]]] = lambda _options: []
     """What is wrong with decoded options beyond their types, as pairs of key and message."""
     inputs: Callable[[Any], Mapping[str, str]] = lambda _options: {}
     """The items of the same checklist whose readings it computes with: by the key of the option that names each,
     its id. They are measured first; the probe is not asked where one is BLOCKED or was never measured."""
+    uses: Callable[[Any], Sequence[Use]] = lambda _options: ()
+    """The values of other items that it computes with or looks back at."""
+    sources: tuple[str, ...] = ()
+    """The kinds of sources that its option `source` may name; none where nothing is known of that."""
+    amiss: Callable[[Any], str] = lambda _options: ""
+    """What its rows are where each of them is something bad, in the plural: `units that have failed`. An empty
+    table is a good one then, and an `on_empty` that says otherwise a mistake."""
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -142,6 +189,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Of `http`, what else goes with every request; a value may say where it is kept."""
     ca: str = ""
     """A file with the certificates that its server is trusted by, where the system's are not enough."""
+    connections: int | None = None
+    """Of `http`, how many items may ask the server at once; None for what a browser does (checks._servers)."""
     connect_timeout: int = 5
     """Seconds."""
 

@@ -6,8 +6,8 @@ import re
 from opsconsole.model.checklists import Entry, EntryKind
 from opsconsole.model.errors import OpsconsoleError
 from opsconsole.model.item_state import ItemState
-from opsconsole.model.judging import judge_entry
-from opsconsole.model.readings import Judgement, Past, Reading
+from opsconsole.model.readings import Judgement, Past
+from opsconsole.model.rejudging import judged_beside
 from opsconsole.model.text import storable
 from opsconsole.model.values import Number, UnitError, Value, decimal_of, parse_quantity
 
@@ -95,14 +95,11 @@ def typed_value(entry: Entry, text: str) -> Value:
 
 
 def judged_entry(state: ItemState, value: Value, past: tuple[Past, ...] = ()) -> Judgement:
-    """Judge what was entered for an item against its latest reading; raise ActionRefused where there is none.
+    """Judge what was entered for an item against its latest reading; raise ActionRefused where there is none yet.
 
-    `past` are the earlier entries that it is compared with where the item has no probe.
+    `past` are the earlier entries that it is compared with where no reading has them.
     """
-    item, reading = state.item, Reading(past=past)
-    if item.measured:
-        latest = state.latest.get("")
-        if latest is None:
-            raise ActionRefused(f"{item.title} has nothing to compare with yet: measure it first")
-        reading = latest.body.reading or reading
-    return judge_entry(item, reading, value)
+    latest = state.latest.get("")
+    if state.item.measured and latest is None:
+        raise ActionRefused(f"{state.item.title} has nothing to compare with yet: measure it first")
+    return judged_beside(state.item, latest.body if latest is not None else None, value, past)

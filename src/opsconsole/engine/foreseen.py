@@ -6,6 +6,8 @@ from opsconsole.model.runs import RunState
 
 _FORESEEN = 100
 """Targets that are reckoned with for an item whose targets are found out on the way."""
+_UNWIND = 2
+"""Seconds that a measurement may take to end after its time (measuring._UNWIND)."""
 
 
 def longest_pass(state: RunState) -> float:
@@ -18,7 +20,7 @@ def longest_pass(state: RunState) -> float:
         attempts = 1 + (item.retry.times if item.retry else 0)
         delay = item.retry.delay.seconds if item.retry else Decimal(0)
         targets = max(len(each.targets), _FORESEEN if item.listed_by else 1)
-        seconds_of += attempts * (item.timeout.seconds + delay) * targets
+        seconds_of += attempts * (item.timeout.seconds + _UNWIND + delay) * targets
     return float(seconds_of)
 
 

@@ -9,9 +9,8 @@ import msgspec
 
 from opsconsole.contracts.probe import Input, ProbeKind
 from opsconsole.model.checklists import Checklist, Item, substituted
-from opsconsole.model.deeds import Attempt
 from opsconsole.model.encoding import dec_hook
-from opsconsole.model.item_state import ItemState
+from opsconsole.model.events import Measured
 
 _STAND_IN = "target"
 """Takes the place of targets that are not known yet, where only the other options are asked for."""
@@ -24,9 +23,9 @@ def cutoff_of(now: dt.datetime, definition: Checklist) -> dt.datetime:
     return now.replace(microsecond=0) - dt.timedelta(seconds=float(definition.cutoff.seconds))
 
 
-def was_read(attempt: Attempt) -> bool:
+def was_read(measured: Measured) -> bool:
     """Return whether an attempt brought something to compute with."""
-    return attempt.body.problem is None and attempt.body.reading is not None
+    return measured.problem is None and measured.reading is not None
 
 
 def uses_cutoff(options: Any) -> bool:
@@ -74,18 +73,17 @@ def measured_together(only: Collection[str], inputs: Mapping[str, tuple[str, ...
     return frozenset(found)
 
 
-def input_of(state: ItemState, cutoff: dt.datetime, since: dt.datetime) -> Input:
-    """Return what an item came to, for the probes that compute with it; `since` the pass is under way."""
-    latest = {target: attempt.body for target, attempt in state.latest.items()}
+def input_of(item: Item, measured: Mapping[str, Measured], cutoff: dt.datetime) -> Input:
+    """Return what an item came to, for the probes that compute with it.
+
+    `measured` are the attempts by target that this very pass has recorded: another host may measure the same run at
+    the same time, with a cut-off of its own.
+    """
     return Input(
-        item=state.item.id,
-        title=state.item.title,
-        readings={target: body.reading for target, body in latest.items() if body.reading and not body.problem},
-        problems={target: body.problem for target, body in latest.items() if body.problem},
-        started_at={target: body.started_at for target, body in latest.items()},
-        cutoffs={
-            target: cutoff
-            for target, body in latest.items()
-            if uses_cutoff(state.item.options) and body.started_at >= since
-        },
+        item=item.id,
+        title=item.title,
+        readings={target: each.reading for target, each in measured.items() if each.reading and not each.problem},
+        problems={target: each.problem for target, each in measured.items() if each.problem},
+        started_at={target: each.started_at for target, each in measured.items()},
+        cutoffs=dict.fromkeys(measured, cutoff) if uses_cutoff(item.options) else {},
     )

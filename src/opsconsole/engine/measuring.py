@@ -2,8 +2,8 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,8 @@ from opsconsole.contracts.probe import Context, Environment, Probe, ProbeError, 
 from opsconsole.contracts.store import AlreadySigned, StoreError, Unrecordable
 from opsconsole.engine.changes import Progress
 from opsconsole.engine.inputs import cutoff_of, input_of, inputs_of, measured_together, was_read
-from opsconsole.engine.mapping import judged_reference, outcome_of
+from opsconsole.engine.lanes import Lane, Spare
+from opsconsole.engine.mapping import broken_by, confirmed, judged_problem, judged_reference, outcome_of
 from opsconsole.engine.past import pasts
 from opsconsole.engine.recorder import NotSaved
 from opsconsole.engine.session import RunSession
@@ -41,39 +42,12 @@ class MeasuringOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a pass is made."""
 
     concurrency: int = 16
+    """Lanes that are measured at once; an item whose probe names none is a lane of its own."""
     skip: frozenset[tuple[str, str]] = frozenset()
     """Kinds of probes with reasons of problems that make any item SKIPPED instead of ERROR: the demo's collectors
     are no units of the host."""
     secrets: tuple[str, ...] = ()
     """Values that must not reach a record, whatever a probe brings back."""
-
-
-class _Lane:
-    """The way of items to one source: `depth` of them at once, and all of them in one of the pass's slots.
-
-    So a source that does not answer holds one slot, however many items wait for it.
-    """
-
-    def __init__(self, depth: int, slots: asyncio.Semaphore) -> None:
-        self._turns = asyncio.Semaphore(depth)
-        self._slots = slots
-        self._entrance = asyncio.Lock()
-        self._inside = 0
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn, and have it for the length of the block."""
-        async with self._turns:
-            async with self._entrance:
-                if self._inside == 0:
-                    await self._slots.acquire()
-                self._inside += 1
-            try:
-                yield
-            finally:
-                self._inside -= 1
-                if self._inside == 0:
-                    self._slots.release()
 
 
 class Pass:
@@ -91,18 +65,21 @@ class Pass:
         self._environment = msgspec.structs.replace(environment, pool={})
         self._options = options
         self._slots = asyncio.Semaphore(options.concurrency)
-        self._lanes: dict[str, _Lane] = {}
+        self._spare = Spare()
+        self._lanes: dict[str, Lane] = {}
         self._probes: dict[str, Probe] = {}
         self._finished: dict[str, asyncio.Event] = {}
         self._definition_hash = ""
-        self._began = self._cutoff = _NEVER
+        self._cutoff = _NEVER
         self._inputs: dict[str, tuple[str, ...]] = {}
         """By item, those whose readings it computes with or takes its targets from."""
+        self._measured_here: dict[str, dict[str, Measured]] = {}
+        """What this pass has recorded, by item and target: the run may hold what others measure beside it."""
         self._unsaved: set[str] = set()
         """Items whose readings could not be recorded: nothing is computed with what was read before them."""
         self._done = 0
         self._longest = 0.0
-        """The longest timeout of an item: so long may one wait for another that is ahead of it in its lane."""
+        """The longest timeout of an item: so long may one wait for each ahead of it in a line of its probe's."""
         self._refused: NotSaved | StoreError | None = None
         """Why something could not be recorded; the last such error."""
 
@@ -114,8 +91,7 @@ class Pass:
         """
         state = self._session.state
         self._definition_hash = state.definition_hash
-        self._began = self._session.clock()
-        self._cutoff = cutoff_of(self._began, state.definition)
+        self._cutoff = cutoff_of(self._session.clock(), state.definition)
         self._inputs = {name: self._inputs_of(each.item) for name, each in state.items.items()}
         wanted = measured_together(only, self._inputs)
         chosen = [
@@ -136,6 +112,7 @@ class Pass:
         """Record what was measured; the pass goes on where that fails, for the other items may still be saved."""
         try:
             await self._session.measured(measured)
+            self._measured_here.setdefault(measured.item, {})[measured.target] = measured
         except Unrecordable as error:
             await self._record(_without_reading(measured, str(error)))
         except (NotSaved, StoreError) as error:
@@ -189,8 +166,7 @@ class Pass:
 
     def _can_be_used(self, name: str) -> bool:
         """Return whether there is a reading of this pass to compute with."""
-        latest = self._session.state.items[name].latest.values()
-        return name not in self._unsaved and any(was_read(each) for each in latest)
+        return name not in self._unsaved and any(map(was_read, self._measured_here.get(name, {}).values()))
 
     def _inputs_of(self, item: Item) -> tuple[str, ...]:
         try:
@@ -202,7 +178,13 @@ class Pass:
         """Return the targets to measure, `("",)` for none; those that another item found out are recorded first."""
         if not isinstance(item.for_each, ForEach):
             return item.for_each or ("",)
-        found = listed(item.for_each, self._session.state.items[item.for_each.item])
+        lister = self._session.state.items.get(item.for_each.item)
+        if lister is None:
+            found: tuple[str, ...] | Problem = Problem(
+                "not-found", f"an edit has removed '{item.for_each.item}' meanwhile"
+            )
+        else:
+            found = listed(item.for_each, lister)
         if isinstance(found, Problem):
             await self._record(self._unlisted(item, redacted_problem(found, self._options.secrets)))
             return ()
@@ -229,6 +211,8 @@ class Pass:
     async def _blocked(self, item: Item, blocker: str) -> None:
         state = self._session.state.items[blocker]
         why = "could not be saved" if blocker in self._unsaved else f"is {state.outcome}"
+        if blocker not in self._unsaved and state.outcome not in _BLOCKING:
+            why = "brought nothing to compute with"
         problem = Problem("blocked", f"needs '{state.item.title}', which {why}")
         for target in item.targets or ("",):
             await self._record(
@@ -245,8 +229,10 @@ class Pass:
 
     async def _attempts(self, item: Item, target: str) -> None:
         attempts = 1 + (item.retry.times if item.retry else 0)
+        broken = ""
         for attempt in range(1, attempts + 1):
-            measured = await self._measured(item, target, attempt)
+            measured = confirmed(await self._measured(item, target, attempt), broken)
+            broken = broken or broken_by(measured.judgement)
             final = attempt == attempts or not _worth_retrying(item, measured.judgement.outcome)
             await self._record(msgspec.structs.replace(measured, final=final))
             if final:
@@ -268,7 +254,7 @@ class Pass:
                 reading = await self._bounded(kind, options, self._context(item, target), item)
         except ProbeError as error:
             problem = error.problem
-            reading = Reading(evidence=error.evidence) if error.evidence else None
+            reading = error.seen or (Reading(evidence=error.evidence) if error.evidence else None)
         except Exception as error:  # noqa: BLE001 - a plug-in's faults are values of the run, also before it measures
             problem = _fault(item, error)
         elapsed = seconds(asyncio.get_running_loop().time() - began)
@@ -308,8 +294,10 @@ class Pass:
             raise ProbeError("unknown-probe", f"there is no probe '{item.probe}'")
         return kind
 
-    def _lane(self, kind: ProbeKind, options: Any) -> "_Lane":
-        name, fresh = kind.lane(options), _Lane(kind.depth, self._slots)
+    def _lane(self, kind: ProbeKind, options: Any) -> Lane:
+        server = kind.server(options, self._environment.sources)
+        name, depth = (server.name, server.depth) if server is not None else (kind.lane(options), kind.depth)
+        fresh = Lane(depth, self._slots, self._spare)
         return self._lanes.setdefault(name, fresh) if name else fresh
 
     def _context(self, item: Item, target: str) -> Context:
@@ -321,9 +309,9 @@ class Pass:
             now=self._session.clock(),
             cutoff=self._cutoff,
             inputs={
-                name: input_of(self._session.state.items[name], self._cutoff, self._began)
+                name: input_of(self._session.state.items[name].item, self._measured_here[name], self._cutoff)
                 for name in self._inputs[item.id]
-                if name in self._session.state.items
+                if name in self._measured_here
             },
             timeout=float(item.timeout.seconds),
             target=target,
@@ -335,7 +323,7 @@ class Pass:
             self._probes[kind.name] = kind.open(self._environment)
         task = asyncio.ensure_future(self._probes[kind.name].measure(options, context))
         try:
-            in_line = (kind.depth - 1) * self._longest if kind.lane(options) else 0
+            in_line = (kind.depth - 1) * self._longest if kind.in_line and kind.lane(options) else 0
             done, _ = await asyncio.wait({task}, timeout=context.timeout + in_line)
         except asyncio.CancelledError:
             task.cancel()
@@ -353,7 +341,7 @@ class Pass:
 
     def _judged(self, item: Item, reading: Reading | None, problem: Problem | None) -> Judgement:
         if problem is not None:
-            return Judgement(outcome_of(item, problem, self._options.skip), problem.cause)
+            return judged_problem(item, problem, reading, self._options.skip)
         if reading is None:
             return Judgement(Outcome.ERROR, "the probe brought nothing back")
         if item.entry is not None:

@@ -63,6 +63,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Whether every item has an outcome, so that only the signature is missing."""
     why: str = ""
     """Of a missed run, what was written about that."""
+    needs_signature: bool = True
+    """Whether it is done only when somebody has signed it; a missed one always waits for that."""
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +156,7 @@ def summary_of(state: RunState) -> RunSummary:
         last_at=state.last_at,
         seen=is_seen(state),
         why=why_missed(state),
+        needs_signature=state.missed or state.definition.needs_signature,
     )
 
 

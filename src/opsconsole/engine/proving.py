@@ -44,7 +44,7 @@ def _latest_readings(store: Store, checklist: Checklist) -> dict[str, tuple[str,
         for name, item in state.items.items() if state is not None else ():
             if name in found or wanted.get(name) != method_of(item.item):
                 continue
-            attempts = [each.body.reading for each in item.latest.values() if was_read(each)]
+            attempts = [each.body.reading for each in item.latest.values() if was_read(each.body)]
             readings = tuple(each for each in attempts if each is not None)
             if readings:
                 found[name] = (key.id, readings)

@@ -277,8 +277,10 @@ class RunSession:
         await self.record(Entered(item, value, text, judgement, followed, past))
 
     async def _past_of(self, state: ItemState) -> tuple[Past, ...]:
-        """Return the earlier entries of an item that no probe measures; one that is measured has them already."""
-        if self._history is None or state.item.measured or not looks_back(state.item):
+        """Return the earlier entries of an item; where it was read, the reading has them already."""
+        latest = state.latest.get("")
+        was_read = latest is not None and latest.body.reading is not None
+        if self._history is None or was_read or not looks_back(state.item):
             return ()
         run, definition, times = self.state.run, self.state.definition, self.state.times
         read = partial(pasts, self._history, run, definition, times, state.item, Reading())

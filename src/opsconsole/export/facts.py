@@ -110,6 +110,8 @@ def verdict_word(finding: Finding) -> str:
         return "no past"
     if finding.verdict is Verdict.NAN:
         return "NaN"
+    if finding.verdict is Verdict.UNREAD:
+        return "not measured"
     return finding.verdict.value
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from opsconsole.model.comparing import Seen, Unknown, named, named_value
+from opsconsole.model.comparing import Seen, Unknown, named_value
 from opsconsole.model.conditions import Condition, Name, Operator, Range, Tolerance
 from opsconsole.model.readings import Verdict
 from opsconsole.model.values import Number, Quantity, Unit, Value, shown
@@ -30,13 +30,16 @@ def bounded(condition: Condition, seen: Seen, bounds: Collection[str], measures:
     if certain:
         return msgspec.structs.replace(seen, at_least=own)
     if own:
-        raise Unknown(
-            f"{named(condition, seen.who)} is at least {shown(seen.value)}: there was more than could be counted"
-        )
+        raise uncounted(condition, seen.value)
     raise Unknown(
         f"'{named_limit}', which it is compared with, is at least {shown(measures.get(named_limit))}: "
         "there was more than could be counted"
     )
+
+
+def uncounted(condition: Condition, value: Value) -> Unknown:
+    """Return why a condition on a lower bound cannot be judged, whatever else is missing."""
+    return Unknown(f"{condition.subject} is at least {shown(value)}: there was more than could be counted")
 
 
 def _grows(condition: Condition, seen: Seen, measures: Mapping[str, Value], *, holds: bool) -> bool:

@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from opsconsole.model.conditions import Condition, Name, Operator, Pattern, Quantifier, Range, Tolerance
+from opsconsole.model.patterns import MOST_STEPS, steps_of
 from opsconsole.model.readings import MAX_TEXT, Verdict
 from opsconsole.model.values import Moment, Number, Quantity, Unit, Value, formatted, kind_words, shown
 
@@ -76,7 +77,7 @@ def held_against(condition: Condition, who: str, value: Value, measures: dict[st
             holds = low.number.value <= got <= high.number.value
             return Seen(who, value, Verdict.HOLDS if holds else Verdict.BROKEN)
         case Pattern(source=source):
-            holds = re.search(source, _text(name, value)) is not None
+            holds = re.search(source, _bearable(name, source, _text(name, value))) is not None
             return Seen(who, value, _yes(holds, negated=condition.operator is Operator.NOT_MATCHES))
         case tuple() as members:
             holds = any(_equal(name, value, member) for member in members)
@@ -117,6 +118,13 @@ def _text(name: str, value: Value) -> str:
     if not isinstance(value, str):
         raise Unknown(f"{name} is {kind_words(value)}, not a text")
     return value
+
+
+def _bearable(name: str, pattern: str, text: str) -> str:
+    """Return a text that a pattern can be looked for in without holding everything else up."""
+    if steps_of(pattern, len(text)) > MOST_STEPS:
+        raise Unknown(f"{name} has {len(text):,} characters, in which looking for /{pattern}/ can take for ever")
+    return text
 
 
 def _same_unit(name: str, value: Value, limit: Number, limit_text: str) -> Decimal:
@@ -173,7 +181,7 @@ def _used(operator: Operator, got: Decimal, limit: Number) -> Decimal | None:
     Counts below ten have no nearness: with 2 of at least 2 there is nothing in between.
     """
     bound = limit.value
-    few = limit.unit is Unit.COUNT and bound < 10  # noqa: PLR2004
+    few = limit.unit is Unit.COUNT and bound < 10  # noqa: PLR2004 - the ten of the docstring
     if got <= 0 or bound <= 0 or few:
         return None
     return got / bound if operator in {Operator.LT, Operator.LE} else bound / got

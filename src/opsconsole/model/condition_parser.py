@@ -11,7 +11,7 @@ The grammar:
                | "within" number "of" limit
     subject    = name { "." name } | '"' column title '"'
     literal    = number with unit | text in single quotes | "true" | "false"
-    limit      = literal | name [ "*" number | ( "+" | "-" ) number with unit ]
+    limit      = literal | name [ "*" number ] [ ( "+" | "-" ) number with unit ]
     name       = a measure of the reading | "baseline" | "previous" | "yesterday" | "last_week" | "last_month"
                | "last_quarter"
 
@@ -22,6 +22,7 @@ points, as does one within which a percentage has to be; of anything else `withi
 
 import difflib
 import re
+from decimal import Decimal
 from functools import lru_cache
 from typing import NoReturn
 
@@ -40,6 +41,7 @@ from opsconsole.model.conditions import (
     Range,
     Tolerance,
 )
+from opsconsole.model.patterns import explodes
 from opsconsole.model.values import Quantity, Unit, UnitError, parse_quantity
 
 MAX_LENGTH = 500
@@ -73,6 +75,15 @@ _WORD_MEANT = {
 _QUANTIFIER_MEANT = {"all": "every", "each": "every", "some": "any", "none": "no"}
 
 
+_OPEN = "; a text needs a closing quote"
+_UNREADABLE = {
+    "'": _OPEN,
+    '"': _OPEN,
+    "(": "; there are no parentheses: multiply out, baseline * 1.5 + 15 instead of (baseline + 10) * 1.5",
+}
+"""What is probably wrong, by the character that cannot be read."""
+
+
 class ConditionError(ValueError):
     """A condition that cannot be understood; the message says what was probably meant."""
 
@@ -89,7 +100,7 @@ def _tokens(text: str) -> list[_Token]:
         match = _TOKEN.match(text, position)
         if match is None or match.lastgroup is None:
             rest = text[position:].strip()
-            hint = "; a text needs a closing quote" if rest[:1] in {"'", '"'} else ""
+            hint = _UNREADABLE.get(rest[:1], "")
             raise ConditionError(f"cannot read '{rest}' in '{text.strip()}'{hint}")
         found.append(_Token(match.lastgroup, match[match.lastgroup]))
         position = match.end()
@@ -154,8 +165,11 @@ class _Parser:
             self.fail(f"one condition each: write what stands beside '{token.text}' as another entry of the list")
         if token.text == ",":
             self.fail("thousands are not separated in a number: write 1000 or 1_000")
-        if token.text == "*":
-            self.fail("only a name can be multiplied, by a number behind it: baseline * 1.5")
+        before = self.tokens[self.position - 1] if self.position else None
+        if token.text == "*" or (token.text in {"+", "-"} and before is not None and before.kind == "number"):
+            self.fail("only a name can be multiplied and added to, in this order: baseline * 1.5 + 10")
+        if token.kind == "number" and token.text[0] in "+-":
+            self.fail(f"'{token.text}' is left over; a name has one factor and one summand: baseline * 1.5 + 10")
         self.fail(f"'{token.text}' is left over")
 
     def quantifier(self) -> Quantifier | None:
@@ -225,21 +239,31 @@ class _Parser:
         return limit
 
     def name(self, token: _Token) -> Name:
-        """Read what may stand behind a name: `* 1.5`, `+ 5%`; the number may have swallowed its sign."""
+        """Read what may stand behind a name: `* 1.5`, `+ 5%`, or both in this order, that of arithmetic."""
+        return Name(token.text, self.factor(token.text), self.summand(token.text))
+
+    def factor(self, name: str) -> Decimal:
+        """Read `* 1.5`; 1 where nothing stands there."""
         follows = self.peek()
-        if follows is None or not (follows.text in {"*", "+", "-"} or follows.text[0] in "+-"):
-            return Name(token.text)
-        if follows.text in {"*", "+", "-"}:
+        if follows is None or follows.text != "*":
+            return Decimal(1)
+        self.position += 1
+        number = self.number(f"after '{name} *'").number
+        if number.unit is not Unit.COUNT or number.value <= 0:
+            self.fail(f"'{name}' is multiplied by a plain number above 0, such as 1.5")
+        return number.value
+
+    def summand(self, name: str) -> Quantity | None:
+        """Read `+ 5%` or `- 10`; the number may have swallowed its sign."""
+        follows = self.peek()
+        if follows is None or follows.text[0] not in "+-":
+            return None
+        if follows.text in {"+", "-"}:
             self.position += 1
-        number = self.number(f"after '{token.text} {follows.text}'")
-        if follows.text == "*":
-            if number.number.unit is not Unit.COUNT or number.number.value <= 0:
-                self.fail(f"'{token.text}' is multiplied by a plain number above 0, such as 1.5")
-            return Name(token.text, factor=number.number.value)
-        if follows.text == "-":
-            opposite = msgspec.structs.replace(number.number, value=-number.number.value)
-            number = Quantity(opposite, number.scale)
-        return Name(token.text, plus=number)
+        number = self.number(f"after '{name} {follows.text}'")
+        if follows.text != "-":
+            return number
+        return Quantity(msgspec.structs.replace(number.number, value=-number.number.value), number.scale)
 
     def is_name(self, token: _Token) -> bool:
         return token.kind == "word" and token.text.lower() not in {"true", "false", "null", "none", "nan"}
@@ -291,6 +315,10 @@ class _Parser:
             re.compile(source)
         except (re.error, OverflowError, RecursionError) as error:
             raise ConditionError(f"'{self.text}': the pattern is not valid: {error}") from error
+        if explodes(source):
+            raise ConditionError(
+                f"'{self.text}': the pattern can take for ever: it has a repetition or a choice within a repetition"
+            )
         return Pattern(source)
 
     def list(self) -> tuple[Literal, ...]:

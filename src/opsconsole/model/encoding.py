@@ -53,7 +53,7 @@ def _is_simple(value: Any) -> bool:
     if kind is int:
         return bool(-_LARGEST <= value <= _LARGEST)
     if isinstance(value, float):
-        raise ValueError(f"{value!r} is a float; numbers of a record are decimals")  # noqa: TRY004
+        raise ValueError(f"{value!r} is a float; numbers of a record are decimals")  # noqa: TRY004 - refused as any other value is
     if kind is dict:
         found = [_is_simple(each) for each in value.values()]  # of all of them: any may be a float
         return all(found) and all(type(key) is str and key.isascii() for key in value)

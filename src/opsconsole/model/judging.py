@@ -1,7 +1,8 @@
 """Judges a reading by its conditions: pure, and the same for every kind of probe.
 
 What was not seen is never a pass: a missing cell, NaN, a cut-off table, an empty one whose conditions speak of
-rows, and the comparison of unlike units all end in ERROR.
+rows, and the comparison of unlike units all end in ERROR. What is known to be wrong outweighs what is not known,
+and that outweighs what the item says an empty table, NaN or too little of a past means.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,9 @@ from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 
-from opsconsole.model.bounds import bounded
+import msgspec
+
+from opsconsole.model.bounds import bounded, uncounted
 from opsconsole.model.checklists import Item
 from opsconsole.model.comparing import (
     NoHistory,
@@ -31,6 +34,18 @@ ENTRY = "entry"
 """The subject that holds what the operator typed."""
 
 
+_Unproven = Mapping[Verdict, Outcome]
+"""What it comes to that a condition could not be judged, for the reasons of which the item says that itself."""
+
+
+class Unread(msgspec.Struct, frozen=True):
+    """Why there is nothing to hold an entry against: what it is compared with could not be measured."""
+
+    cause: str
+    outcome: Outcome
+    """What the item says that means."""
+
+
 def judge(
     reading: Reading,
     require: Sequence[Condition],
@@ -40,23 +55,50 @@ def judge(
     on_no_history: Outcome = Outcome.ERROR,
     on_nan: Outcome = Outcome.ERROR,
     entry: Value = None,
+    unread: Unread | None = None,
 ) -> Judgement:
-    """Judge `reading`, with the operator's `entry` if there is one.
+    """Judge `reading`, with the operator's `entry` if there is one; `unread` says why there is nothing but that.
 
-    A broken requirement is FAIL, a condition that cannot be judged ERROR, a broken target WARN. An empty table
-    has the outcome `on_empty`; without one, conditions on measures such as `count` are judged, and any that
-    speaks of rows is ERROR. Where all that is wrong is that there are too few earlier readings to compare with, the
-    outcome is `on_no_history`; where it is that a number is NaN, `on_nan`.
+    A broken requirement is FAIL, a condition that cannot be judged ERROR, a broken target WARN. For an empty table
+    `on_empty` answers the conditions that speak of its rows, their number among them; without it those on measures
+    such as `count` are judged, and any that speaks of rows is ERROR. Where all that is wrong is that there are too
+    few earlier readings to compare with, it is `on_no_history`; where it is that a number is NaN, `on_nan`; of
+    several such the worst.
     """
-    if on_empty is not None and reading.tabular and not reading.rows and not reading.truncated:
-        return Judgement(on_empty, "no rows")
+    unproven = {
+        Verdict.NO_HISTORY: _unproven(on_no_history),
+        Verdict.NAN: _unproven(on_nan),
+        Verdict.UNREAD: _unproven(unread.outcome if unread is not None else Outcome.ERROR),
+    }
+    is_empty = on_empty is not None and reading.tabular and not reading.rows and not reading.truncated
     findings = tuple(
-        _finding(condition, level, reading, entry)
+        Finding(condition.text, level, Verdict.UNREAD, unread.cause)
+        if unread is not None and _needs_reading(condition)
+        else _finding(condition, level, reading, entry, unproven)
         for level, conditions in ((Level.REQUIRE, require), (Level.TARGET, target))
         for condition in conditions
+        if not (is_empty and _speaks_of_rows(condition, reading))
     )
-    unproven = {Verdict.NO_HISTORY: _unproven(on_no_history), Verdict.NAN: _unproven(on_nan)}
-    return Judgement(_outcome(findings, unproven), _summary(findings), findings)
+    outcome = _outcome(findings, unproven)
+    if is_empty and on_empty is not None:
+        weighed = worst({on_empty, *({outcome} if findings else ())} - {Outcome.PASS} or {on_empty})
+        if outcome is Outcome.PASS or weighed is not outcome or not findings:
+            return Judgement(weighed, "no rows", findings)
+    return Judgement(outcome, _summary(findings), findings)
+
+
+def _speaks_of_rows(condition: Condition, reading: Reading) -> bool:
+    """Return whether a condition asks an empty table for a cell, for the number of rows, or what they come to."""
+    measures = measures_of(reading)
+    values = [measures.get(name) for name in (condition.subject, *condition.names())]
+    if condition.quantifier is not None or None in values:
+        return True
+    is_count = condition.subject == "count" and condition.subject not in reading.lower_bounds
+    return is_count and values[0] == Number(Decimal(0))
+
+
+def _needs_reading(condition: Condition) -> bool:
+    return {condition.subject, *condition.names()} != {ENTRY}
 
 
 def judge_item(item: Item, reading: Reading, entry: Value = None) -> Judgement:
@@ -77,32 +119,52 @@ def without_history(item: Item) -> Outcome:
     return _unproven(item.on_no_history)
 
 
-def judge_entry(item: Item, reading: Reading, value: Value) -> Judgement:
-    """Judge what was entered for an item, held against a reading; without conditions anything passes."""
+def judge_entry(item: Item, reading: Reading, value: Value, unread: Unread | None = None) -> Judgement:
+    """Judge what was entered for an item, held against a reading; without conditions anything passes.
+
+    Where there is no reading (`unread`), only the conditions that speak of the entry alone can be judged.
+    """
     if not item.require and not item.target:
         return Judgement(Outcome.PASS, str(value))
-    return judge_item(item, reading, value)
+    return judge(
+        reading,
+        item.require,
+        item.target,
+        on_no_history=item.on_no_history,
+        on_nan=item.on_nan,
+        entry=value,
+        unread=unread,
+    )
 
 
-def _outcome(findings: Sequence[Finding], unproven: Mapping[Verdict, Outcome]) -> Outcome:
-    verdicts = {(each.level, each.verdict) for each in findings}
-    if (Level.REQUIRE, Verdict.BROKEN) in verdicts:
-        return Outcome.FAIL
-    if not findings or any(verdict is Verdict.UNKNOWN for _, verdict in verdicts):
+_COMES_TO = {
+    (Level.REQUIRE, Verdict.BROKEN): Outcome.FAIL,
+    (Level.TARGET, Verdict.BROKEN): Outcome.WARN,
+    (Level.REQUIRE, Verdict.UNKNOWN): Outcome.ERROR,
+    (Level.TARGET, Verdict.UNKNOWN): Outcome.ERROR,
+}
+
+
+def _outcome(findings: Sequence[Finding], unproven: _Unproven) -> Outcome:
+    """Return the worst of what the findings come to; those that hold never outweigh one that was not seen."""
+    if not findings:
         return Outcome.ERROR
-    warned = {Outcome.WARN} if (Level.TARGET, Verdict.BROKEN) in verdicts else set()
-    lacking = {unproven[verdict] for _, verdict in verdicts if verdict in unproven}
-    return worst({*lacking, *warned}) if lacking or warned else Outcome.PASS
+    verdicts = {(each.level, each.verdict) for each in findings}
+    found = [_COMES_TO.get(each) or unproven.get(each[1]) for each in verdicts]
+    amiss = [each for each in found if each is not None]
+    return worst(amiss) if amiss else Outcome.PASS
 
 
 def _unproven(outcome: Outcome) -> Outcome:
-    return Outcome.ERROR if outcome is Outcome.PASS else outcome
+    return outcome if outcome in {Outcome.FAIL, Outcome.WARN, Outcome.SKIPPED} else Outcome.ERROR
 
 
 _TELLING = (
     (Level.REQUIRE, Verdict.BROKEN),
     (Level.REQUIRE, Verdict.UNKNOWN),
     (Level.TARGET, Verdict.UNKNOWN),
+    (Level.REQUIRE, Verdict.UNREAD),
+    (Level.TARGET, Verdict.UNREAD),
     (Level.REQUIRE, Verdict.NAN),
     (Level.TARGET, Verdict.NAN),
     (Level.REQUIRE, Verdict.NO_HISTORY),
@@ -122,12 +184,12 @@ def _summary(findings: Sequence[Finding]) -> str:
     return "; ".join(dict.fromkeys(required or [each.text for each in findings]))
 
 
-def _finding(condition: Condition, level: Level, reading: Reading, entry: Value) -> Finding:
+def _finding(condition: Condition, level: Level, reading: Reading, entry: Value, unproven: _Unproven) -> Finding:
     try:
         seen, missing = _compared(condition, reading, entry)
         verdict = verdict_of(condition, seen) if seen else Verdict.UNKNOWN
         if missing and not _settled(condition, verdict, missing):
-            raise missing[0]
+            raise _weightiest(missing, unproven)
         text = explained(condition, level, verdict, seen, partial(_limits_of, condition, reading, entry))
     except NoHistory as unknown:
         verdict, text = Verdict.NO_HISTORY, str(unknown)
@@ -136,6 +198,16 @@ def _finding(condition: Condition, level: Level, reading: Reading, entry: Value)
     except Unknown as unknown:
         verdict, text = Verdict.UNKNOWN, str(unknown)
     return Finding(condition.text, level, verdict, text)
+
+
+def _weightiest(missing: Sequence[Unknown], unproven: _Unproven) -> Unknown:
+    """Return the reason that comes to the worst outcome, so that a mild one among several rows hides no other."""
+
+    def outcome(why: Unknown) -> Outcome:
+        return unproven[Verdict.NO_HISTORY if isinstance(why, NoHistory) else Verdict.NAN]
+
+    weight = worst(map(outcome, missing))
+    return next(why for why in missing if outcome(why) is weight)
 
 
 def _settled(condition: Condition, verdict: Verdict, missing: Sequence[Unknown]) -> bool:
@@ -219,6 +291,10 @@ def _compared(condition: Condition, reading: Reading, entry: Value) -> tuple[lis
             refuse_unseen(condition, who, value)  # a number that is none is no lack of a past
             held = held_against(condition, who, value, _limits_of(condition, reading, entry, who))
         except (NoHistory, NotANumber) as why:
+            if not who and condition.subject in reading.lower_bounds:
+                raise uncounted(
+                    condition, value
+                ) from why  # what was not seen in full is more than a lack of a past
             missing.append(why)
             continue
         seen.append(bounded(condition, held, reading.lower_bounds, measures_of(reading, entry)))

@@ -19,6 +19,7 @@ from opsconsole.model.judging import ENTRY, past_subjects, row_names, value_at
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Judgement, Past, Reading, Verdict
 from opsconsole.model.runs import RunState
+from opsconsole.model.text import counted, there_are
 from opsconsole.model.trends import median
 from opsconsole.model.values import Number, Unit, Value
 
@@ -49,7 +50,8 @@ class Earlier(msgspec.Struct, frozen=True, kw_only=True):
     """See `method_of`: readings that were taken in another way are not comparable."""
     signed: bool = False
     unpaired: bool = False
-    """Whether there was too little to compare it with: where it is SKIPPED for that alone, its reading counts."""
+    """Whether there was too little to compare it with: where it is SKIPPED for that alone, its reading counts, and
+    so does what was typed in."""
     targets: tuple[str, ...] = ()
     """What the item was measured for, each by itself."""
     parts: dict[str, "Earlier"] = {}
@@ -121,7 +123,7 @@ def _cause(found: ItemState, target: str) -> str:
 
 def _lacked_a_past(judgement: Judgement | None) -> bool:
     findings = judgement.findings if judgement is not None else ()
-    return any(each.verdict is Verdict.NO_HISTORY for each in findings)
+    return any(each.verdict in {Verdict.NO_HISTORY, Verdict.UNREAD} for each in findings)
 
 
 def _outcome_of(item: ItemState, latest: Attempt | None) -> Outcome:
@@ -253,7 +255,8 @@ def _past(
             if readings >= item.baseline.least:
                 values[name] = _middle([value for _, value in taken])
                 continue
-            why = f"a baseline needs {item.baseline.least} earlier readings, and there are {readings}"
+            needed = counted(item.baseline.least, "earlier reading")
+            why = f"a baseline needs {needed}, and {there_are(readings)}"
         else:
             date = None if name == "previous" else _AGO[name](today)
             taken, left_out = _taken(recent if date is None else on(date), sieve, 1)

@@ -223,17 +223,21 @@ def _limits(condition: Condition, measures: dict[str, Value]) -> Iterator[Decima
         case Range(low=low, high=high):
             yield from (low.number.value, high.number.value)
         case Tolerance(of=of, width=width):
-            centre = measures.get(of.name) if isinstance(of, Name) else of.number
-            if isinstance(centre, Number):
+            for centre in _named(of, measures) if isinstance(of, Name) else (of.number.value,):
                 share = width.number.unit is Unit.PERCENT
-                away = abs(centre.value) * width.number.value / 100 if share else width.number.value
-                yield from (centre.value + 2 * away + 1, centre.value - 2 * away - 1)
-        case Name(name=name, factor=factor, plus=plus):
-            other = measures.get(name)
-            if isinstance(other, Number):
-                yield other.value * factor + (plus.number.value if plus is not None else 0)
+                away = abs(centre) * width.number.value / 100 if share else width.number.value
+                yield from (centre + 2 * away + 1, centre - 2 * away - 1)
+        case Name() as limit:
+            yield from _named(limit, measures)
         case tuple() as members:
             yield from (each.number.value for each in members if isinstance(each, Quantity))
+
+
+def _named(limit: Name, measures: dict[str, Value]) -> Iterator[Decimal]:
+    """Yield what a limit comes to that is a measure, times and plus something."""
+    other = measures.get(limit.name)
+    if isinstance(other, Number):
+        yield other.value * limit.factor + (limit.plus.number.value if limit.plus is not None else 0)
 
 
 def _texts(condition: Condition, seen: str) -> Iterator[str]:

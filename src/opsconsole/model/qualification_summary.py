@@ -11,9 +11,10 @@ from opsconsole.model.counting import Phase, QualificationState
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.report_runs import Told
 from opsconsole.model.report_spells import troubles_of
-from opsconsole.model.report_summary import counted, named, unread_words
+from opsconsole.model.report_summary import named, unread_words
 from opsconsole.model.reports import INTACT, Provenance
 from opsconsole.model.runs import RunState
+from opsconsole.model.text import counted
 from opsconsole.model.tiers import Tier
 
 DECIDED = frozenset({Phase.APPROVED, Phase.REFUSED})

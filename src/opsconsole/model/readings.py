@@ -105,6 +105,8 @@ class Verdict(StrEnum):
     """A number that it speaks of is none."""
     NO_HISTORY = "no-history"
     """There is too little of a past to compare with."""
+    UNREAD = "unread"
+    """What an entry is held against could not be measured, and the item says itself what that means."""
 
 
 class Finding(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from opsconsole.model.checklists import Item
 from opsconsole.model.events import Amended, AmendmentKind, Body, Entered, Measured
-from opsconsole.model.judging import judge_entry, judge_item
+from opsconsole.model.judging import Unread, judge_entry, judge_item
 from opsconsole.model.readings import Judgement, Past, Reading
 from opsconsole.model.runs import RunState
 from opsconsole.model.values import Value
@@ -43,14 +43,27 @@ def _item(before: RunState, name: str, definition_hash: str) -> Item | None:
 def _entry_fault(before: RunState, item: Item | None, value: Value, told: Judgement, past: tuple[Past, ...]) -> str:
     if item is None or item.entry is None or value is None:
         return ""
-    readings = [Reading(past=past)]
+    beside: list[Measured | None] = [None]
     if item.measured:
-        # Somebody may have measured again while the entry was typed: any reading of the item may have been seen.
+        # Somebody may have measured again while the entry was typed: any attempt of the item may have been seen.
         state = before.items.get(item.id)
-        attempts = state.attempts if state is not None else []
-        readings = [each.body.reading for each in reversed(attempts) if each.body.reading is not None]
-    faults = [_differing(item, told, judge_entry(item, reading, value)) for reading in readings]
+        beside = [each.body for each in reversed(state.attempts)] if state is not None else []
+    faults = [_differing(item, told, judged_beside(item, each, value, past)) for each in beside]
     return faults[0] if all(faults) and faults else ""
+
+
+def judged_beside(item: Item, measured: Measured | None, value: Value, past: tuple[Past, ...] = ()) -> Judgement:
+    """Judge what was entered for an item against what was measured for it, if it is measured.
+
+    Where that could not be, the conditions that need it come to what the item says of such a problem: for a
+    reading that there is not yet, nobody has to wait. `past` are earlier entries where no reading has them.
+    """
+    if measured is None:
+        return judge_entry(item, Reading(past=past), value)
+    reading = measured.reading or Reading(past=past)
+    if measured.problem is None:
+        return judge_entry(item, reading, value)
+    return judge_entry(item, reading, value, Unread(measured.problem.cause, measured.judgement.outcome))
 
 
 def _differing(item: Item, told: Judgement, own: Judgement) -> str:

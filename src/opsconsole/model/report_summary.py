@@ -21,7 +21,7 @@ from opsconsole.model.reports import (
     Tally,
     Trouble,
 )
-from opsconsole.model.text import shortened
+from opsconsole.model.text import counted, shortened
 
 _NAMED = 3
 _LONGEST = 60
@@ -247,8 +247,3 @@ def unread_words(places: Sequence[str]) -> str:
     return (
         "1 place that keeps heads outside" if len(places) == 1 else f"{len(places)} places that keep heads outside"
     )
-
-
-def counted(count: int, what: str) -> str:
-    """Return `1 run` or `3 runs`."""
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -44,6 +44,16 @@ def visible_lines(text: str) -> list[str]:
     return [visible(line) for line in normal.removesuffix("\n").split("\n")]
 
 
+def counted(count: int, what: str) -> str:
+    """Return `1 run` or `3 runs`."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def there_are(count: int) -> str:
+    """Return `there is none`, `there is 1` or `there are 3`."""
+    return f"there are {count}" if count > 1 else f"there is {count or 'none'}"
+
+
 def shortened(text: str, width: int, ellipsis: str = "...") -> str:
     """Return `text` cut to `width` characters, the cut shown by `ellipsis`."""
     return text if len(text) <= width else text[: max(0, width - len(ellipsis))] + ellipsis

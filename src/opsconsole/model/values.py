@@ -211,7 +211,7 @@ _BYTE_STEPS = ("TiB", "GiB", "MiB", "KiB")
 
 def _measured(value: Decimal) -> str:
     """Return a measured value with as many decimals as a person reads: 41.2, 6.06, 0.482."""
-    return _rounded(value, 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3)  # noqa: PLR2004
+    return _rounded(value, 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3)  # noqa: PLR2004 - as many digits as a person reads
 
 
 def _rounded(value: Decimal, places: int = 3) -> str:

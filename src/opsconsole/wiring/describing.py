@@ -37,8 +37,8 @@ def _own_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
     return found
 
 
-def type_name(kind: Any) -> str:
-    """Return a type in the words of a checklist's author."""
+def type_name(kind: Any, *, many: bool = False) -> str:
+    """Return a type in the words of a checklist's author; `many` of it are what a list or a table holds."""
     names = {
         str: "text",
         int: "whole number",
@@ -46,22 +46,24 @@ def type_name(kind: Any) -> str:
         bool: "true or false",
         Duration: "duration, `10 s`",
     }
+    if many and kind in {bool, Duration}:
+        return {bool: "truth values", Duration: "durations, `10 s`"}[kind]
     if kind in names:
-        return names[kind]
+        return f"{names[kind]}{'s' if many else ''}"
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return "table"
+        return "tables" if many else "table"
     arguments = [each for each in get_args(kind) if each not in {type(None), ...}]
     origin = get_origin(kind)
     if origin is Annotated:
-        return type_name(kind.__origin__)
+        return type_name(kind.__origin__, many=many)
     if origin is Literal:
         return " or ".join(f"`{each}`" for each in get_args(kind) if each)
     if origin in {tuple, list}:
-        return f"list of {type_name(arguments[0])}"
+        return f"{'lists' if many else 'list'} of {type_name(arguments[0], many=True)}"
     if origin is dict:
-        return f"table of {type_name(arguments[1])}"
+        return f"{'tables' if many else 'table'} of {type_name(arguments[1], many=True)}"
     if arguments:
-        return " or ".join(type_name(each) for each in arguments)
+        return " or ".join(type_name(each, many=many) for each in arguments)
     if isinstance(kind, type) and issubclass(kind, str):
         return " or ".join(f"`{each}`" for each in kind)  # type: ignore[attr-defined]
     return getattr(kind, "__name__", str(kind))

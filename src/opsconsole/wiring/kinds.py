@@ -15,6 +15,7 @@ BUILT_IN = (
     "container",
     "cpu",
     "disk",
+    "diskio",
     "dns",
     "file",
     "history",
