@@ -81,7 +81,7 @@ def _middle(found: list[Appended]) -> Appended:
 def _places(directory: Path) -> Iterator[list[Stores]]:
     """Make a record of each kind, with a table beside it for the database alone."""
     directory.mkdir(mode=0o711)
-    with patch.dict(cluster._SETTINGS, _DURABLE), cluster.open_cluster(directory / "server") as running:  # noqa: SLF001
+    with patch.dict(cluster._SETTINGS, _DURABLE), cluster.open_cluster(directory / "server") as running:  # noqa: SLF001 - settings that no option has
         postgres = Postgres(running)
         places = [Stores("sqlite", directory), Stores("postgresql", directory, postgres)]
         places[0].open()

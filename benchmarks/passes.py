@@ -1,9 +1,10 @@
 """One pass of the engine over a checklist, in a process of its own: how long, how much processor, how much memory.
 
-    python benchmarks/passes.py CHECKLIST CONCURRENCY DIRECTORY [where]
+    python benchmarks/passes.py CHECKLIST CONCURRENCY DIRECTORY CONNECTIONS [where]
 
 The process starts, imports and reads the checklist off the clock; what is measured is the pass alone, with every
 event durably in a record of its own. It prints a JSON object, with `where` also what the event loop's thread did.
+CONNECTIONS says in JSON of some HTTP sources, by name, their URL and how many may ask it at once.
 """
 
 import asyncio
@@ -47,9 +48,17 @@ class Passed:
     """Shares of the event loop's thread by package; empty where it was not asked for."""
 
 
-def passed(checklist: Path, concurrency: int, directory: Path, *, where: bool = False) -> Passed:
-    """Measure one pass; `directory` gets its record, and must be empty."""
-    words = [str(checklist), str(concurrency), str(directory), *(["where"] if where else [])]
+def passed(
+    checklist: Path,
+    concurrency: int,
+    directory: Path,
+    *,
+    where: bool = False,
+    connections: Mapping[str, int] | None = None,
+) -> Passed:
+    """Measure one pass; `directory` gets its record, and must be empty. `connections` are by URL of a server."""
+    sources = {f"web-{at}": each for at, each in enumerate((connections or {}).items())}
+    words = [str(checklist), str(concurrency), str(directory), json.dumps(sources), *(["where"] if where else [])]
     done = subprocess.run([sys.executable, str(HERE), *words], stdout=subprocess.PIPE, check=True)
     return Passed(**json.loads(done.stdout))
 
@@ -77,9 +86,11 @@ def written(path: Path, items: list[str]) -> Path:
 # --- the process that measures -----------------------------------------------------------------------
 
 
-async def _measured(path: Path, concurrency: int, directory: Path, *, where: bool) -> dict[str, Any]:
+async def _measured(
+    path: Path, concurrency: int, directory: Path, servers: Mapping[str, Any], *, where: bool
+) -> dict[str, Any]:
     from opsconsole.config.checklists import load_checklist
-    from opsconsole.contracts.probe import Environment
+    from opsconsole.contracts.probe import Environment, Source
     from opsconsole.engine.engine import Engine, opened
     from opsconsole.engine.identity import current_actor
     from opsconsole.engine.measuring import MeasuringOptions
@@ -92,7 +103,9 @@ async def _measured(path: Path, concurrency: int, directory: Path, *, where: boo
         raise SystemExit("\n".join(map(str, loaded.problems[:5])))
     with SqliteStore(directory / "opsconsole.db") as store:
         options = MeasuringOptions(concurrency=concurrency)
-        engine = Engine(store, probe_kinds(), Environment(), current_actor(Via.COMMAND), directory, options=options)
+        sources = {name: Source(kind="http", url=url, connections=most) for name, (url, most) in servers.items()}
+        environment = Environment(sources=sources)
+        engine = Engine(store, probe_kinds(), environment, current_actor(Via.COMMAND), directory, options=options)
         async with opened(engine, loaded.checklist) as session:
             profile = cProfile.Profile() if where else None
             before, wall, cpu, loop = _memory("VmRSS"), time.perf_counter(), _processor(), time.thread_time()
@@ -147,5 +160,6 @@ def _package(file: str) -> str:
 
 
 if __name__ == "__main__":
-    _list, _concurrency, _directory, *_more = sys.argv[1:]
-    print(json.dumps(asyncio.run(_measured(Path(_list), int(_concurrency), Path(_directory), where=bool(_more)))))
+    _list, _concurrency, _directory, _servers, *_more = sys.argv[1:]
+    _work = _measured(Path(_list), int(_concurrency), Path(_directory), json.loads(_servers), where=bool(_more))
+    print(json.dumps(asyncio.run(_work)))

@@ -12,6 +12,7 @@ from benchmarks.passes import Passed, answering, passed, written
 from benchmarks.tables import Table
 from benchmarks.workshop import Installation, Workshop
 from opsconsole.checks._httpclient import opened_client
+from opsconsole.checks._servers import CONNECTIONS
 
 COUNT = 1000
 AFTER = 50
@@ -37,7 +38,10 @@ def measure(workshop: Workshop, rounds: int) -> Table:
         fresh = partial(_fresh, workshop)
         installation = workshop.installation("web-whole", {"many": many.read_text(encoding="utf-8")})
         ours: dict[str, Callable[[], Sample]] = {
-            f"of one server, {SHIPPED} at once": lambda: _sample(passed(one, SHIPPED, fresh())),
+            f"of one server, {CONNECTIONS} at once": lambda: _sample(passed(one, SHIPPED, fresh())),
+            f"of one server, {AT_ONCE} at once": lambda: _sample(
+                passed(one, SHIPPED, fresh(), connections={f"http://127.0.0.1:{port}": AT_ONCE})
+            ),
             f"of {SERVERS} servers, {SHIPPED} at once": lambda: _sample(passed(many, SHIPPED, fresh())),
             f"of {SERVERS} servers, {AT_ONCE} at once": lambda: _sample(passed(many, AT_ONCE, fresh())),
             "the same, a whole `run --headless`": lambda: timed(_whole(installation)),

@@ -14,9 +14,9 @@ from opsconsole.wiring.configuration import SOURCE_KINDS
 from opsconsole.wiring.initialising import SYSTEMS, System, configuration, initialised, systems
 from opsconsole.wiring.kinds import probe_kinds
 from support.command import OPSCONSOLE, Done, Installation
+from support.postgres import as_ordinary_user, directory_of_ordinary_user
 
 SHIPPED = sorted(systems())
-_ROOTS_OWN = os.geteuid() == 0
 
 
 def contents(directory: Path) -> dict[str, bytes]:
@@ -137,14 +137,25 @@ def test_what_was_begun_is_removed(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["qualifications"]
 
 
-@pytest.mark.skipif(_ROOTS_OWN, reason="root may write everywhere")
-def test_a_directory_that_may_not_be_written_to(tmp_path: Path) -> None:
-    """No permission is said in a line, with what it is about."""
-    tmp_path.chmod(0o500)
-    found = Installation(tmp_path).run("init", "--system", "host", str(tmp_path / "new"))
-    tmp_path.chmod(0o700)
-    assert found.code == 4
-    assert "Permission denied" in found.err
+def test_a_directory_that_may_not_be_written_to() -> None:
+    """No permission is said in a line, with what it is about. Root, who may write everywhere, becomes another."""
+    with directory_of_ordinary_user() as home:
+        closed = home / "closed"
+        closed.mkdir()
+        closed.chmod(0o555)
+        done = subprocess.run(
+            as_ordinary_user([*OPSCONSOLE, "init", "--system", "host", str(closed / "new")]),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            cwd=home,
+            env={"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8"},
+        )
+        closed.chmod(0o755)
+        assert list(closed.iterdir()) == []
+    assert done.returncode == 4
+    assert "Permission denied" in done.stderr
 
 
 def test_the_commands_that_it_names_work(tmp_path: Path) -> None:

@@ -203,6 +203,17 @@ def test_a_first_run_is_asked_for_when_it_is_due(place: Installation) -> None:
     assert "move" not in needed
 
 
+def test_a_list_without_signatures_is_not_called_unsigned(place: Installation) -> None:
+    """Nobody signs a run of every quarter of an hour, and `history` does not say that anybody should."""
+    place.write("signed", MORNING.replace("sign_off = { needed = false }\n", ""))
+    for name in ("pool", "morning", "signed"):
+        place.run("run", name, "--headless")
+    lines = {line.split("@")[0]: line for line in place.run("history").out.splitlines()[1:]}
+    assert lines["pool"].endswith("needs no signature")
+    assert lines["morning"].endswith("needs no signature")
+    assert lines["signed"].endswith("not signed")
+
+
 def test_warnings_are_told_by_lint_only(place: Installation) -> None:
     """Cron mails what stands on stderr: a doubtful item is no reason, a list that cannot be used is."""
     doubtful = MORNING.replace('probe = "load"', 'probe = "sql"\nsource = "nowhere"\nquery = "select 1 as load1"')

@@ -22,6 +22,7 @@ from opsconsole.model.readings import Problem, Reading
 from opsconsole.model.values import Value, number
 from support.docker import CGROUPS, IMAGE, DockerDaemon, docker, health, remove_stale_cgroups, running_docker
 from support.judged import assert_declared, outcome
+from support.needs import needs_root
 from support.systemd import context
 
 __all__ = ["docker"]
@@ -68,7 +69,7 @@ async def _environment(**more: Any) -> AsyncIterator[Environment]:
         await environment.aclose()
 
 
-async def _measured(daemon: DockerDaemon | str, *, timeout: float = 30.0, **options: Any) -> Reading:  # noqa: ASYNC109
+async def _measured(daemon: DockerDaemon | str, *, timeout: float = 30.0, **options: Any) -> Reading:  # noqa: ASYNC109 - the item's own
     url = daemon if isinstance(daemon, str) else f"unix:{daemon.socket}"
     async with _environment() as environment:
         decoded = Options(url=url, **options)
@@ -314,7 +315,7 @@ async def test_something_else_than_a_socket(place: Path) -> None:
     assert (problem.reason, problem.cause) == ("not-found", f"{place}/docker.sock is no socket")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@needs_root("nobody else can become another user")
 @pytest.mark.parametrize("closed", ["socket", "directory"])
 async def test_a_socket_that_is_closed_to_the_user(place: Path, closed: str) -> None:
     """Without the rights on the socket the item is an error that says how to get them, not an empty host."""

@@ -172,6 +172,45 @@ async def test_a_server_that_cannot_say(code: str) -> None:
     assert not reading.tabular  # so that `on_empty` does not take it for an empty answer
 
 
+def _refers(response: dns.message.Message) -> None:
+    response.authority.append(dns.rrset.from_text("example.", 300, "IN", "NS", "ns.elsewhere.example."))
+
+
+def _leads_away(response: dns.message.Message) -> None:
+    response.flags |= dns.flags.AA
+    _add("www.example.", 300, "CNAME", "www.cdn.example.")(response)
+
+
+@pytest.mark.parametrize("change", [_refers, _leads_away])
+async def test_a_server_that_only_names_others(change: Callable[[dns.message.Message], None]) -> None:
+    """A server that does not ask further, and has no such record itself, has not said that there is none."""
+    async with udp_server(_says(change)) as port:
+        reading = await measured(KIND, name="www.example", server=LOCAL, port=port)
+    assert outcome(reading, "status == 'NOERROR'") is Outcome.FAIL
+    assert outcome(reading, "status == 'REFERRAL'") is Outcome.PASS
+    assert outcome(reading, "count == 0") is Outcome.ERROR
+
+
+async def test_an_empty_answer_of_those_who_know() -> None:
+    """That there is no record is known from who is responsible for the name, and from who asked further."""
+
+    def responsible(response: dns.message.Message) -> None:
+        response.flags |= dns.flags.AA
+
+    def asked_further(response: dns.message.Message) -> None:
+        response.flags |= dns.flags.RA
+        _refers(response)
+
+    def shown(response: dns.message.Message) -> None:
+        soa = "ns.example. host.example. 1 2 3 4 5"
+        response.authority.append(dns.rrset.from_text("example.", 300, "IN", "SOA", soa))
+
+    for change in (responsible, asked_further, shown):
+        async with udp_server(_says(change)) as port:
+            reading = await measured(KIND, name="www.example", server=LOCAL, port=port)
+        assert outcome(reading, "status == 'NOERROR'", "count == 0") is Outcome.PASS
+
+
 async def test_a_lost_packet() -> None:
     """A question that got lost is asked again."""
     asked = []

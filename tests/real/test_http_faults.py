@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from opsconsole.checks._http import MAX_BODY, Answer, Clients, Server, asked_url, endpoint_of
 from opsconsole.checks._httpoptions import HttpOptions
+from opsconsole.checks._servers import CONNECTIONS
 from opsconsole.checks.http import KIND
 from opsconsole.contracts.probe import Environment, ProbeError
 from opsconsole.model.outcomes import Outcome
 from support.http import measured, outcome, until
-from support.httpd import Fault, Httpd, Says, says_json, says_text, serving
+from support.httpd import Asked, Fault, Httpd, Says, says_json, says_text, serving
 from support.systemd import context
 
 
@@ -29,7 +30,7 @@ def server() -> Iterator[Httpd]:
         yield running
 
 
-async def _problem(url: str, path: str = "/", timeout: float = 0.6) -> tuple[str, str]:  # noqa: ASYNC109
+async def _problem(url: str, path: str = "/", timeout: float = 0.6) -> tuple[str, str]:  # noqa: ASYNC109 - the item's own
     began = time.monotonic()
     with pytest.raises(ProbeError) as caught:
         await measured(url, path=path, timeout=timeout)
@@ -44,8 +45,10 @@ async def _problem(url: str, path: str = "/", timeout: float = 0.6) -> tuple[str
         (Says(b"x", fault=Fault.DRIP_HEADERS), "timeout", "the beginning of its answer was awaited"),
         (Says(b"x", fault=Fault.DRIP), "timeout", "the rest of its answer was awaited"),
         (Says(b"abc", length=10), "timeout", "the rest of its answer was awaited"),
-        (Says(b"x", fault=Fault.CLOSE_BEFORE), "bad-answer", "without an answer"),
-        (Says(b"x", fault=Fault.RESET), "bad-answer", "without an answer"),
+        (Says(b"x", fault=Fault.CLOSE_BEFORE), "source-down", "without an answer"),
+        (Says(b"x", fault=Fault.RESET), "source-down", "without an answer"),
+        (Says(raw=b"HTT"), "bad-answer", "in the middle of its answer"),
+        (Says(raw=b"HTTP/1.1 200 OK\r\ncontent-le"), "bad-answer", "in the middle of its answer"),
         (Says(b"x" * 100, fault=Fault.CLOSE_MIDWAY), "bad-answer", "in the middle of its answer"),
         (Says(fault=Fault.ENDLESS), "too-large", "there was more"),
         (Says(b"x" * (MAX_BODY + 1)), "too-large", "announces"),
@@ -111,6 +114,30 @@ async def test_a_port_that_takes_no_connection_is_down_and_not_slow() -> None:
     assert (reason, "could not be reached within" in cause) == ("source-down", True)
 
 
+async def test_those_behind_a_host_that_is_silent_do_not_wait_for_it_again(server: Httpd) -> None:
+    """Of many items of a host that drops packets the first few find out, and the others are told the same."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        endpoint = endpoint_of(Server(url=f"http://127.0.0.1:{port}"), Environment())
+        with socket.socket() as first, socket.socket() as second:  # the queue is full after them
+            for each in (first, second):
+                each.setblocking(False)
+                each.connect_ex(("127.0.0.1", port))
+
+            async def work(clients: Clients) -> None:
+                await _get(clients, server)  # which loads the libraries
+                began = time.monotonic()
+                asking = [clients.ask(endpoint, context(timeout=0.5)) for _ in range(30)]
+                found = await asyncio.gather(*asking, return_exceptions=True)
+                assert {each.problem.reason for each in found if isinstance(each, ProbeError)} == {"source-down"}
+
+                assert time.monotonic() - began < 0.9
+
+            await _with_clients(work)
+
+
 async def test_a_name_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A resolver that hangs holds up its own item only, and neither the end of the pass nor of the program."""
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_a, **_k: time.sleep(1.5))
@@ -174,6 +201,26 @@ async def test_a_connection_that_the_server_closed_is_no_error(server: Httpd) ->
     await _with_clients(work)
 
 
+async def test_many_connections_that_the_server_was_closing_are_no_error(server: Httpd) -> None:
+    """Where all connections that were kept open end with the next request, it is sent on a new one."""
+    used: set[int] = set()
+
+    def once_each(asked: Asked) -> Says:
+        if asked.path == "/" and asked.connection in used:
+            return Says(fault=Fault.RESET)
+        used.add(asked.connection)
+        return says_text("x")
+
+    server.on("/", once_each)
+
+    async def work(clients: Clients) -> None:
+        assert {each.status for each in await asyncio.gather(*(_get(clients, server) for _ in range(4)))} == {200}
+        assert (await _get(clients, server)).text() == "x"
+
+    await _with_clients(work)
+    assert len(used) == 5
+
+
 async def test_what_changes_something_is_sent_once(server: Httpd) -> None:
     """A POST whose connection is lost is not sent again, and never goes over a connection that may be closing."""
     server.on("/", says_text("x"))
@@ -192,18 +239,19 @@ async def test_what_changes_something_is_sent_once(server: Httpd) -> None:
 
 
 async def test_a_dead_server_holds_up_no_other(server: Httpd) -> None:
-    """While fifty requests wait for one server, another answers at once."""
+    """While fifty requests wait for one server, six of them there, another answers at once."""
     server.on("/", says_text("x"))
     with serving({"/": Says(fault=Fault.SILENT)}) as dead:
 
         async def work(clients: Clients) -> None:
             waiting = [asyncio.ensure_future(_get(clients, dead)) for _ in range(50)]
-            await until(lambda: len(dead.asked) == 50)
+            await until(lambda: len(dead.asked) == CONNECTIONS)
             answer = await _get(clients, server)
             assert answer.elapsed < 1
             for each in waiting:
                 each.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
+            assert len(dead.asked) == CONNECTIONS
 
         await _with_clients(work)
 

@@ -1,9 +1,10 @@
 """The probe `http` on a real server: what it measures, green and red, and what it sends."""
 
 import asyncio
+import contextlib
 import datetime as dt
-import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +16,15 @@ import pytest
 
 from opsconsole.checks._httpoptions import HttpOptions
 from opsconsole.checks.http import KIND
-from opsconsole.contracts.probe import Environment, ProbeError, Source
+from opsconsole.contracts.probe import Environment, Lane, ProbeError, Source
+from opsconsole.demo.web import as_json
+from opsconsole.demo.web import serving as answering
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.values import Unit, number
+from support.certificates import issued, server_context
 from support.http import measured, outcome
 from support.httpd import Asked, Httpd, Says, redirects, says_json, says_text, serving
+from support.needs import missing
 from support.systemd import context
 
 HEALTH = {
@@ -120,6 +125,16 @@ async def test_many_services_in_one_request(server: Httpd) -> None:
     assert outcome(reading, "every took < 100 ms") is Outcome.FAIL
     assert outcome(reading, "every age < 5 min") is Outcome.FAIL
     assert outcome(reading, "any age < 5 min") is Outcome.PASS
+
+
+async def test_what_was_made_for_the_answer_is_not_of_the_future() -> None:
+    """A page that states the time at which it was made has an age of nothing or more, never less."""
+    made = lambda _: as_json({"at": dt.datetime.now(dt.UTC).isoformat()})  # noqa: E731 (two lines less)
+    with answering(made) as url:
+        reading = await measured(
+            url, path="/", now=dt.datetime.now(dt.UTC), json={"age": "$.at"}, ages=["age"], answer_headers={}
+        )
+    assert outcome(reading, "age between 0 s and 60 s") is Outcome.PASS
 
 
 async def test_headers_are_measured(server: Httpd) -> None:
@@ -248,7 +263,7 @@ async def test_the_shown_command_asks_the_same(
 ) -> None:
     """What a person copies from the evidence sends the same request, with the secret from where it is kept."""
     if shutil.which("curl") is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("curl is not installed")
+        missing("curl IS NOT INSTALLED: the command that is shown was not tried.")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("APP_TOKEN", "tok-$(not)-a-real-one")
     kept = tmp_path / "it's kept"
@@ -331,6 +346,90 @@ async def test_redirects_are_followed_on_the_same_host_only(server: Httpd) -> No
     assert away.measures["status"] == number(302)
 
 
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "http://localhost:{port}/",
+        "http://127.0.0.1:{other}/",
+        "http://127.0.0.2:{port}/",
+        "//localhost:{port}/",
+        "http://127.0.0.1:{port}@localhost:{other}/",
+        "http://user@127.0.0.1:{port}/",
+        "ftp://127.0.0.1:{port}/",
+    ],
+)
+async def test_a_token_goes_nowhere_else(server: Httpd, monkeypatch: pytest.MonkeyPatch, elsewhere: str) -> None:
+    """Whatever a redirect names, nobody but the server of the item gets its token."""
+    monkeypatch.setenv("APP_TOKEN", "tok-7777-not-a-real-one")
+    with serving({"/": says_text("elsewhere")}) as other:
+        server.on("/", redirects(elsewhere.format(port=server.port, other=other.port)))
+        reading = await measured(server.url, path="/", follow_redirects=True, bearer="env:APP_TOKEN")
+        assert other.asked == []
+    assert reading.measures["status"] == number(302)
+    assert len(server.asked) == 1
+
+
+async def test_a_redirect_to_https_is_followed(server: Httpd, tmp_path: Path) -> None:
+    """A server that sends to its encrypted side is followed there, by the certificates the item trusts."""
+    authority = issued("Authority", authority=True)
+    (tmp_path / "ca.pem").write_bytes(authority.pem)
+    tls = server_context(tmp_path, issued("app", by=authority))
+    with serving({"/": says_text("safe")}, tls=tls) as safe:
+        server.on("/", redirects(f"{safe.url}/"))
+        safe.on("/back", redirects(f"{server.url}/plain"))
+        options: dict[str, Any] = {"follow_redirects": True, "text": True, "ca": str(tmp_path / "ca.pem")}
+        assert (await measured(server.url, path="/", **options)).measures["text"] == "safe"
+        with pytest.raises(ProbeError, match="certificate") as caught:
+            await measured(server.url, path="/", follow_redirects=True)
+        back = await measured(safe.url, path="/back", **options)
+    assert caught.value.problem.reason == "tls"
+    assert back.measures["status"] == number(302), "what was encrypted stays so"
+
+
+async def test_no_proxy_and_no_password_of_the_environment(
+    server: Httpd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check asks whom it names, and says who it is only where that is written down."""
+    server.on("/", says_text("direct"))
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login ops password not-a-real-one\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(netrc))
+    with serving({"/": says_text("proxied")}) as proxy:
+        for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        reading = await measured(server.url, path="/", text=True)
+        assert proxy.asked == []
+    assert reading.measures["text"] == "direct"
+    assert "authorization" not in server.asked[0].headers
+
+
+async def test_a_server_by_its_address_in_ipv6(tmp_path: Path) -> None:
+    """An address in brackets is asked, and its certificate shown by a line that works in a shell."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this host has no IPv6")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nv6")
+        writer.close()
+
+    tls = server_context(tmp_path, issued("six"))
+    async with (
+        await asyncio.start_server(serve, "::1", 0) as plain,
+        await asyncio.start_server(serve, "::1", 0, ssl=tls) as safe,
+    ):
+        plain_port, safe_port = (each.sockets[0].getsockname()[1] for each in (plain, safe))
+        reading = await measured(f"http://[::1]:{plain_port}", path="/", text=True)
+        untrusted = await measured(f"https://[::1]:{safe_port}", path="/", certificate=True)
+    assert reading.measures["text"] == "v6"
+    assert untrusted.command.startswith(f"openssl s_client -connect '[::1]:{safe_port}' -servername ::1 ")
+
+
 async def test_redirects_in_circles_end(server: Httpd) -> None:
     """A server that redirects to itself is told of, after a few steps."""
     server.on("/", redirects("/"))
@@ -369,6 +468,8 @@ async def test_a_service_on_a_socket(tmp_path: Path) -> None:
         ({"url": "http://a", "answer_headers": {"status": "x-a"}}, "answer_headers", "measured anyway"),
         ({"url": "http://a", "answer_headers": {"a": "x a"}}, "answer_headers", "no name of a header"),
         ({"url": "http://a", "json": {"latency": "$.a"}}, "json", "measured anyway"),
+        ({"url": "http://a..b"}, "url", "host is no name"),
+        ({"url": f"https://{'x' * 64}.example"}, "url", "host is no name"),
         ({"url": "http://a", "units": {"a": "ms"}}, "units", "no 'a'"),
     ],
 )
@@ -380,10 +481,24 @@ def test_options_that_make_no_sense_are_refused(options: dict[str, Any], key: st
 
 
 def test_one_lane_a_server() -> None:
-    """Items of one server wait for each other there; those of another do not."""
-    lanes = [KIND.lane(HttpOptions(url=each)) for each in ("http://a:1/x", "http://a:1/y", "http://b", "unix:/s")]
-    assert lanes == ["a:1", "a:1", "b", "unix:/s"]
-    assert KIND.lane(HttpOptions(source="app")) == "app"
+    """Items of one server wait for each other there, by whatever name they have it; those of another do not."""
+    sources = {
+        "app": Source(kind="http", url="http://B/app", connections=20),
+        "same": Source(kind="http", url="http://b:80"),
+        "shy": Source(kind="http", url="https://b", connections=1),
+    }
+
+    def lanes(*urls: str) -> list[Lane | None]:
+        return [KIND.server(HttpOptions(url=each), sources) for each in urls]
+
+    assert lanes("http://a:1/x", "http://a:1/y", "http://A:1") == [Lane("http://a:1", 6)] * 3
+    assert lanes("http://[::1]:8080/", "unix:/s") == [Lane("http://::1:8080", 6), Lane("unix:/s", 6)]
+    asked = [
+        *lanes("http://b", "http://b:80/x"),
+        *(KIND.server(HttpOptions(source=each), sources) for each in sources),
+    ]
+    assert asked == [*[Lane("http://b:80", 20)] * 4, Lane("https://b:443", 1)]
+    assert KIND.server(HttpOptions(source="nowhere"), sources) is None
 
 
 @pytest.mark.parametrize(

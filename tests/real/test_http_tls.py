@@ -3,10 +3,14 @@
 import asyncio
 import datetime as dt
 import socket
+import ssl
+import struct
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from opsconsole.checks import _tls
 from opsconsole.contracts.probe import ProbeError
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.values import Number
@@ -84,6 +88,104 @@ async def test_a_self_signed_certificate(tmp_path: Path) -> None:
     assert "self-signed" in str(reading.measures["distrust"])
 
 
+async def test_an_issuer_that_is_no_root_can_be_trusted(authority: Issued, tmp_path: Path) -> None:
+    """Who names an issuer as `ca` trusts what that issues, on every Python and as curl does."""
+    middle = issued("Middle", by=authority, authority=True)
+    (tmp_path / "middle.pem").write_bytes(middle.pem)
+    with serving(SCRIPTS, tls=server_context(tmp_path, issued("app", by=middle))) as server:
+        reading = await measured(server.url, path="/", ca=str(tmp_path / "middle.pem"), certificate=True)
+    assert outcome(reading, "trusted == true", "status == 200") is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("days", "first"), [((20, 40, 60), 20), ((50, 10, 60), 10), ((50, 40, 5), 5), ((50, -3, 60), -3)]
+)
+async def test_the_first_of_the_chain_to_end_counts(days: tuple[int, int, int], first: int, tmp_path: Path) -> None:
+    """Whichever certificate of a chain ends first is seen, on each Python that this runs on."""
+    root = issued("Root", authority=True, days=days[2])
+    middle = issued("Middle", by=root, authority=True, days=days[1])
+    tls = server_context(tmp_path, issued("app", by=middle, days=days[0]), middle, root)
+    with serving(SCRIPTS, tls=tls) as server:
+        reading = await measured(server.url, path="/", certificate=True)
+    assert outcome(reading, f"chain_left > {first - 1} d", f"chain_left <= {first} d") is Outcome.PASS
+    assert outcome(reading, f"certificate_left > {days[0] - 1} d") is Outcome.PASS
+    assert len(reading.evidence[0].text.splitlines()) == 4
+
+
+@pytest.mark.parametrize("shown", ["nothing", "something else", "an error"])
+async def test_a_chain_that_python_does_not_show_is_not_green(
+    authority: Issued, trusted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: str
+) -> None:
+    """Where only the server's own certificate can be seen, nothing is said of those behind it."""
+
+    class Shy:
+        """A connection as of a Python that keeps the chain to itself, or has it otherwise."""
+
+        def __init__(self, connection: ssl.SSLObject) -> None:
+            self.getpeercert = connection.getpeercert
+            if shown != "nothing":
+                self._sslobj = self
+
+        def get_unverified_chain(self) -> list[object]:
+            if shown == "an error":
+                raise ssl.SSLError("no chain")
+            return [object()]
+
+    if shown == "nothing":
+        del Shy.get_unverified_chain
+    chain = _tls._chain
+    monkeypatch.setattr(_tls, "_chain", lambda connection: chain(Shy(connection)))
+    tls = server_context(tmp_path, issued("app", by=authority, days=50), authority)
+    with serving(SCRIPTS, tls=tls) as server:
+        reading = await measured(server.url, path="/", ca=trusted, certificate=True)
+    assert outcome(reading, "certificate_left > 14 d", "trusted == true") is Outcome.PASS
+    assert outcome(reading, "chain_left > 14 d") is Outcome.ERROR
+    assert "not shown by this Python" in reading.evidence[0].text
+
+
+async def test_a_certificate_signed_with_a_broken_digest_is_not_trusted(tmp_path: Path) -> None:
+    """SHA-1 is no signature any more, whatever the days that are left."""
+    made = _signed_with_sha1(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.load_cert_chain(made)
+    with serving(SCRIPTS, tls=context) as server:
+        reading = await measured(server.url, path="/", ca=str(tmp_path / "ca.pem"), certificate=True)
+    assert outcome(reading, "trusted == true") is Outcome.FAIL
+    assert outcome(reading, "certificate_left > 14 d") is Outcome.PASS
+    assert "too weak" in str(reading.measures["distrust"])
+
+
+def _signed_with_sha1(directory: Path) -> Path:
+    """Return a key with its certificate, as OpenSSL makes it: the library of the tests refuses to."""
+    made, authority = directory / "app.pem", directory / "ca.pem"
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    openssl = ["openssl", "req", "-x509", *key, "-days", "90", "-subj"]
+    subprocess.run(
+        [*openssl, "/CN=Old", "-keyout", f"{authority}.key", "-out", str(authority)],
+        check=True,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    signed = [
+        "-CA",
+        str(authority),
+        "-CAkey",
+        f"{authority}.key",
+        "-sha1",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+    ]
+    subprocess.run(
+        [*openssl, "/CN=app", *signed, "-keyout", f"{made}.key", "-out", f"{made}.crt"],
+        check=True,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    made.write_bytes(Path(f"{made}.key").read_bytes() + Path(f"{made}.crt").read_bytes())
+    return made
+
+
 @pytest.mark.parametrize("certificate", [True, False])
 async def test_what_is_no_tls(certificate: bool) -> None:
     """A plain server behind an https address, and one that says nothing, are told from a bad certificate."""
@@ -113,6 +215,24 @@ async def test_nobody_listens_for_tls(certificate: bool) -> None:
         url = f"https://127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(ProbeError, match="Connection refused") as caught:
             await measured(url, certificate=certificate)
+    assert caught.value.problem.reason == "source-down"
+
+
+@pytest.mark.parametrize("certificate", [True, False])
+@pytest.mark.parametrize("reset", [True, False])
+async def test_a_port_behind_which_nobody_speaks_tls(certificate: bool, reset: bool) -> None:
+    """Who takes the connection and ends it, as a balancer in front of a dead service, is a source that is down."""
+
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if reset:
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as listening:
+        url = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        with pytest.raises(ProbeError, match="closed the connection without an answer") as caught:
+            await measured(url, certificate=certificate, timeout=2)
     assert caught.value.problem.reason == "source-down"
 
 

@@ -223,6 +223,19 @@ def test_a_journal_that_begins_too_late(systemd_box: SystemdBox) -> None:
 
 
 @boxed
+def test_a_file_that_does_not_tell_when_a_host_was_set_up(systemd_box: SystemdBox) -> None:
+    """A machine id that was written again later proves nothing: the journal is older, and may have been longer."""
+    machine_id = systemd_box.path("/etc/machine-id")
+    before = machine_id.stat().st_mtime
+    os.utime(machine_id, (time.time() + 7200,) * 2)
+    try:
+        problem = systemd_box.problem("journal", {"unit": "good"})
+    finally:
+        os.utime(machine_id, (before, before))
+    assert problem.reason == "incomplete"
+
+
+@boxed
 def test_a_host_that_is_younger_than_what_is_asked(systemd_box: SystemdBox) -> None:
     """On a host set up an hour ago 24 hours without errors are the whole truth, and said to be short."""
     reading = systemd_box.reading("journal", {"unit": "good"})

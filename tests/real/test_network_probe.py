@@ -20,7 +20,7 @@ from opsconsole.checks.network import KIND
 from opsconsole.contracts.probe import ProbeError
 from opsconsole.model.outcomes import Outcome
 from support.hostprobes import eventually, free_port, measured, outcome, problem_of, problems, tcp_server, value
-from support.needs import missing
+from support.needs import IMPOSSIBLE, missing
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -124,7 +124,7 @@ def test_interfaces_that_are_down_without_a_link_and_removed() -> None:
         env={"PYTHONPATH": str(TESTS), "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"},
     )
     if "Operation not" in done.stderr or "Unknown device type" in done.stderr:
-        pytest.skip(done.stderr.strip())
+        missing(f"NO NETWORK OF ITS OWN CAN BE MADE: {done.stderr.strip()}")
     assert done.stdout.splitlines() == [
         "FAIL",
         "empty",
@@ -302,13 +302,11 @@ async def test_ports_that_nobody_expected() -> None:
 
 async def test_addresses_of_ipv6() -> None:
     """Addresses of both protocols are read, loopback is told from all."""
-    if not socket.has_ipv6 or "::1" not in str(socket.getaddrinfo("::1", 1)):
-        pytest.skip("this host has no IPv6")
     try:
         async with tcp_server(_hold, "::1") as port:
             reading = await measured(KIND, of="listening", ports=[port])
-    except OSError:
-        pytest.skip("this host has no IPv6")
+    except OSError as error:
+        missing(f"NO IPv6 ON LOOPBACK: {error}.")
     assert outcome(reading, "every addresses == '::1'", "no public == true") is Outcome.PASS
 
 
@@ -322,7 +320,7 @@ async def test_addresses_of_ipv6() -> None:
         ("1: 0100007F:07E8 0100007F:8000 0C x", (12, "", 2024)),
     ],
 )
-@pytest.mark.skipif(sys.byteorder != "little", reason="the kernel writes addresses in the machine's own order")
+@pytest.mark.skipif(sys.byteorder != "little", reason=f"{IMPOSSIBLE}the kernel writes in the machine's own order")
 def test_lines_of_the_kernel(line: str, expected: tuple[int, str, int]) -> None:
     """The kernel's hexadecimal addresses are read as people write them."""
     assert _tcpsockets.parsed_socket(line) == expected

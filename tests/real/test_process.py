@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import resource
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -151,6 +153,74 @@ async def test_a_timeout_kills_grandchildren_and_keeps_what_was_said(session: bo
     assert len(pids) == 2
     await _until(lambda: not any(map(_alive, pids)), "the end of the whole family")
     assert _children() <= before, "a zombie was left"
+
+
+DAEMON = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.closerange(0, 3) if {closing} else None
+        os.chdir("/")
+        os.execve("/bin/sh", ["sh", "-c", "echo $$ > {told}.new; mv {told}.new {told}; exec sleep 600"], {{}})
+    os._exit(0)
+os.wait()
+time.sleep({leader})
+"""
+"""Makes what daemons make of themselves: a session of its own, no parent, an empty environment, maybe no output."""
+
+
+async def test_a_timeout_ends_a_daemon_that_hides(tmp_path: Path) -> None:
+    """What was started in the background ends with the timeout, however far it went from who started it."""
+    told = tmp_path / "pid"
+    task = asyncio.create_task(run(_python(DAEMON.format(told=told, closing=True, leader=600)), timeout=1.5))
+    await _until(told.exists, "the daemon")
+    pid = int(told.read_text(encoding="ascii"))
+    assert _alive(pid)
+    with pytest.raises(TimedOutError):
+        await task
+    await _until(lambda: not _alive(pid), "its end")
+
+
+async def test_a_daemon_that_holds_the_output_ends_too(tmp_path: Path) -> None:
+    """A program that ends while a daemon of its own keeps the pipe open is answered, and the daemon ended."""
+    told = tmp_path / "pid"
+    finished = await run(_python(DAEMON.format(told=told, closing=False, leader=0.1)), timeout=LONG)
+    assert finished.elapsed < LONG / 3
+    await _until(told.exists, "the daemon")
+    pid = int(told.read_text(encoding="ascii"))
+    await _until(lambda: not _alive(pid), "its end")
+
+
+async def test_what_hides_before_it_is_marked_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children that a program has already when it is marked are marked with it, and found without their parents."""
+    marked = _process._mark
+    told = tmp_path / "pid"
+    late: list[int] = []
+
+    def slowly(pid: int, token: str) -> None:
+        deadline = time.monotonic() + 10
+        while not told.exists() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        late.append(pid)
+        marked(pid, token)
+
+    monkeypatch.setattr(_process, "_mark", slowly)
+    script = f"env -i setsid sh -c 'echo $$ > {told}.new; mv {told}.new {told}; exec sleep 600' & wait"
+    with pytest.raises(TimedOutError):
+        await run(_sh(script), timeout=0.5)
+    assert late
+    pid = int(told.read_text(encoding="ascii"))
+    await _until(lambda: not _alive(pid), "its end")
+
+
+async def test_marking_changes_nothing_that_a_program_needs() -> None:
+    """A program has the limits that the console has, but for one that Linux does not keep."""
+    shown = "for name in c d f l n s t v p; do ulimit -S -$name; ulimit -H -$name; done; ulimit -H -m"
+    plain = await asyncio.to_thread(subprocess.run, _sh(shown), capture_output=True, check=True)
+    before = resource.getrlimit(resource.RLIMIT_RSS)
+    assert (await run(_sh(shown), timeout=LONG)).stdout == plain.stdout
+    assert resource.getrlimit(resource.RLIMIT_RSS) == before
 
 
 async def test_cancelling_kills_grandchildren(tmp_path: Path) -> None:

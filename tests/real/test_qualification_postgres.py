@@ -1,6 +1,5 @@
 """A qualification in a record on a PostgreSQL server, from its first day to the approval and what overturns it."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -36,7 +35,6 @@ def commanded(office: Office, *words: str, who: str = "") -> Done:
     return office.place.run(*words, *keyed, env={**office.environment, "PGUSER": WRITER})
 
 
-@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs ssh-keygen")
 def test_the_whole_story(office: Office) -> None:
     """Failed and missed days are documented, one is excluded, the count is approved, and the approval falls."""
     missed = f"morning@{ago(3)}"

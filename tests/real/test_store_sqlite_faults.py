@@ -22,11 +22,12 @@ from opsconsole.store import documents
 from opsconsole.store.faults import explained, is_busy
 from opsconsole.store.sqlite import SqliteStore
 from support.events import RUN, note, opening, sign_off
+from support.needs import IMPOSSIBLE
 from support.stores import DEADLINE
 from support.syscalls import available, decided_by
 
 needs_hook = pytest.mark.skipif(
-    not available(), reason="this Python has SQLite built in: its system calls cannot be made to fail"
+    not available(), reason=f"{IMPOSSIBLE}this Python has SQLite built in, whose calls cannot be made to fail"
 )
 
 

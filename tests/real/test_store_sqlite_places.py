@@ -18,8 +18,8 @@ from opsconsole.store.durability import ROLLBACK_JOURNAL, WRITE_AHEAD_LOG, durab
 from opsconsole.store.filesystems import FileSystem, file_system_of, find_mount
 from opsconsole.store.sqlite import SqliteStore
 from support.events import RUN, note, opening
+from support.needs import IMPOSSIBLE, needs_root
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a file to another account")
 NOBODY = 65534
 
 
@@ -106,7 +106,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
         SqliteStore(path)
 
 
-@needs_root
+@needs_root("nobody else can give a file to another account")
 @pytest.mark.parametrize("whose", ["file", "directory"])
 def test_what_belongs_to_somebody_else_is_refused(tmp_path: Path, whose: str) -> None:
     """Not even root writes to the record of another account, or where another account could replace it."""
@@ -288,7 +288,7 @@ def test_the_settings_are_those_that_survive_a_power_cut(tmp_path: Path, wal: bo
 def test_a_record_in_another_journal_mode_that_is_in_use_is_not_written_to(tmp_path: Path) -> None:
     """While somebody else holds the file in a mode that is not safe here, nothing is recorded, with a word."""
     if wal_is_safe(sqlite3.sqlite_version_info):
-        pytest.skip("this SQLite can write to either")
+        pytest.skip(f"{IMPOSSIBLE}this SQLite is safe in either mode")
     path = tmp_path / "records.db"
     SqliteStore(path).close()
     with closing(sqlite3.connect(path)) as other:

@@ -55,7 +55,7 @@ async def looked(record: Record, *, users: int = 1, errors: int = 1, good: bool 
     }
     await record.past("webapp-daily", usual, [NOW - back * DAY for back in range(7, 0, -1)])
     status, latency = number(200 if good else 502), seconds(0.1 if good else 6)
-    healthy: Planned = lambda _: measures(status=status, state="OK", latency=seconds(0.1))  # noqa: E731
+    healthy: Planned = lambda _: measures(status=status, state="OK", latency=seconds(0.1))  # noqa: E731 - a plan in a line
     await record.past("webapp-5min", {"quick-health": healthy}, ends_of(MIDNIGHT, 5 * MINUTE))
     await record.past(
         "webapp-15min",
@@ -183,7 +183,7 @@ LOGS = ("error-rise", "error-bursts", "error-kinds", "workflow-log")
         (_quiet_audit, ["audit"], "ERROR"),
         (_no_rights, ["synchronised", "orphans"], "ERROR"),
         (_login_page, ["health"], "ERROR"),
-        (_silent, ["health"], "ERROR"),
+        (_silent, ["health"], "FAIL webapp closed"),
         (_cached, ["health"], "FAIL age is 1,440 min"),
     ],
 )

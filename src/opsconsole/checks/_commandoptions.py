@@ -46,7 +46,8 @@ class CommandOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     argv: tuple[str, ...] | str
     """The program and its arguments, as a list: `["df", "-h", "/srv"]`. There is no shell, so `|`, `$HOME` and `*`
-    are plain characters."""
+    are plain characters. At the item's `timeout` it is killed with all that it has started, also with what made a
+    daemon of itself; only what runs as another user by then (`sudo`) stays."""
     value: str = ""
     """A pattern between slashes whose first group is the number `value`: `"/queued: ([0-9]+)/"`. It is looked for
     in the standard output, and the first place where it is found counts."""
@@ -61,7 +62,8 @@ class CommandOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     one path alone, whose value is called `value`. One that leads to many places, such as `$.checks[*].ok`, gives a
     column of a table."""
     counts: dict[str, str] = {}
-    """Paths by the name of a measure that says how many places each leads to."""
+    """Paths by the name of a measure that says how many places each leads to. Where a filter compares what none of
+    many elements has, that is not known; what may be missing is asked for first: `[?@.error && @.error != ""]`."""
     rows: str = ""
     """The path of the rows of a table, such as `$.checks[*]`."""
     columns: dict[str, str] = {}

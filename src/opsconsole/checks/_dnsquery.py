@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 RESOLV_CONF = "/etc/resolv.conf"
 _MOST_SERVERS = 3
 """As many as resolv.conf(5) may name."""
-_ANSWERED = frozenset({"NOERROR", "NXDOMAIN"})
+REFERRAL = "REFERRAL"
+"""In place of NOERROR, where a server without the record only names others that may have it."""
+_NO_ERROR = "NOERROR"
+_ANSWERED = frozenset({_NO_ERROR, "NXDOMAIN"})
 _NAMES = frozenset({"CNAME", "NS", "PTR"})
 _MOST_BYTES = 65_535
 _MOST_STRAYS = 100
@@ -48,7 +51,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """What a name server said."""
 
     status: str
-    """The response code: `NOERROR`, `NXDOMAIN`, `SERVFAIL` …"""
+    """The response code: `NOERROR`, `NXDOMAIN`, `SERVFAIL` …, or REFERRAL."""
     records: tuple[Record, ...] = ()
     serial: int | None = None
     """Of a zone, with type SOA."""
@@ -248,6 +251,8 @@ def _answered(response: "dns.message.Message", kind: str, server: str, elapsed: 
     if status not in _ANSWERED or not isinstance(response, dns.message.QueryMessage):
         return Answered(**common)
     chained = response.resolve_chaining()
+    if status == _NO_ERROR and chained.answer is None and _only_refers(response, chained.cnames):
+        return Answered(**{**common, "status": REFERRAL})
     chain = tuple(_plain(str(rdata)) for rrset in chained.cnames for rdata in rrset)
     if chained.answer is None:
         return Answered(**common, chain=chain)
@@ -255,6 +260,16 @@ def _answered(response: "dns.message.Message", kind: str, server: str, elapsed: 
     records = sorted((Record(_text(rdata, kind), ttl) for rdata in chained.answer), key=lambda each: each.text)
     serials = [int(rdata.serial) for rdata in chained.answer] if kind == "SOA" else []
     return Answered(**common, chain=chain, records=tuple(records), serial=max(serials, default=None))
+
+
+def _only_refers(response: "dns.message.Message", cnames: Sequence[object]) -> bool:
+    """Tell whether a server without the record is not the one to say that there is none: RFC 2308, section 2.2."""
+    import dns.flags
+    import dns.rdatatype
+
+    if response.flags & dns.flags.RA or any(each.rdtype == dns.rdatatype.SOA for each in response.authority):
+        return False
+    return bool(cnames) or not response.flags & dns.flags.AA
 
 
 def _text(rdata: "dns.rdata.Rdata", kind: str) -> str:

@@ -267,7 +267,7 @@ def parsed_container(body: bytes, listed: Listed, name: str) -> Container:
     told = _decoded(body, _Inspected, name)
     state = told.state
     up, started = state.status in UP, _moment(state.started, name, body)
-    health = state.health.status if state.health is not None and up else ""
+    health = state.health.status if state.health is not None and state.status == RUNNING else ""
     return Container(
         name=shortened(listed.name, _LONGEST),
         service=shortened(listed.service, _LONGEST),
@@ -279,7 +279,7 @@ def parsed_container(body: bytes, listed: Listed, name: str) -> Container:
         ended=None if up or started is None else _moment(state.ended, name, body),
         exit_code=None if up or started is None else state.exit_code,
         oom_killed=None if started is None else state.oom_killed,
-        said=_last_words(state.health) if up and health == "unhealthy" else "",
+        said=_last_words(state.health) if health == "unhealthy" else "",
     )
 
 

@@ -1,9 +1,13 @@
 """HTTP for every probe that speaks it: one client for each server and pass, bounded answers, and causes in words.
 
+A server is asked no more at once than its source allows. The engine lets no more items measure, so that their time
+and what they measure begins with their turn; the clients hold to that number also for probes that ask several
+questions at once.
+
 The transport is aiohttp under httpx's interface (httpx-aiohttp). Proxies and netrc of the environment are not used,
 and redirects lead at most to the same host: a check asks whom its file names. A GET or HEAD whose connection ends
-before anything of an answer came is sent once more, as RFC 9112 (9.3.1) has it for connections that are kept open;
-anything else is sent once, on a connection of its own.
+before anything of an answer came is sent once more, on a connection of its own, as RFC 9112 (9.3.1) has it for
+connections that are kept open; anything else is sent once, on a connection of its own.
 """
 
 import asyncio
@@ -15,11 +19,11 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from opsconsole.checks._httpclient import EncodingError, TooLargeError, body_of, opened_client
-from opsconsole.checks._httpproblems import problem_of
+from opsconsole.checks._httpproblems import UnreachedError, is_unanswered, problem_of
 from opsconsole.checks._servers import Endpoint, Server, endpoint_of, server_problems
 from opsconsole.checks._threads import in_thread
 from opsconsole.contracts.probe import ProbeError
-from opsconsole.model.readings import Evidence
+from opsconsole.model.readings import Evidence, Problem
 from opsconsole.model.redaction import MASK, SHORTEST_SECRET
 
 if TYPE_CHECKING:
@@ -33,6 +37,11 @@ _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEPS_METHOD = frozenset({307, 308})
 _HARMLESS = frozenset({"GET", "HEAD"})
+_BEGINNING, _REST = "the beginning of its answer", "the rest of its answer"
+_SHORTEST = 0.05
+"""Seconds for a connection, where there is hardly any time left."""
+_REMEMBERED = 10.0
+"""Seconds for which it is remembered that no connection to a server could be made."""
 _UNREACHED = 0.8
 """Share of an item's time after which a connection that is not made counts as none: the source is down then, and
 not slow."""
@@ -82,6 +91,10 @@ class Clients:
     def __init__(self) -> None:
         self._open: dict[tuple[str, str, bool, bool], httpx.AsyncClient] = {}
         self._opening = asyncio.Lock()
+        self._turns: dict[str, asyncio.Semaphore] = {}
+        """By server."""
+        self._unreached: dict[str, _Unreached] = {}
+        """By server, the last time that it could not be reached."""
 
     async def ask(
         self,
@@ -111,12 +124,18 @@ class Clients:
             max_body=max_body,
             connecting=min(endpoint.connect_timeout, context.allowance * _UNREACHED),
         )
-        watch = _Watch()
+        async with self._turns.setdefault(endpoint.server, asyncio.Semaphore(endpoint.connections)):
+            self._refuse_unreached(request)
+            answer = await self._answer(request, context, follow=follow)
+        if not any_status and answer.status >= 400:  # noqa: PLR2004 - RFC 9110
+            raise refusal(endpoint, answer)
+        return answer
+
+    async def _answer(self, request: "_Request", context: Bounded, *, follow: bool) -> Answer:
+        endpoint, watch = request.endpoint, _Watch()
         try:
             async with asyncio.timeout(context.allowance):
-                client = await self._client(endpoint, reuse=method in _HARMLESS)
-                watch.began = time.monotonic()
-                answer = await _asked(client, request, watch, follow=follow)
+                return await self._sent(request, watch, follow=follow)
         except TimeoutError:
             raise ProbeError(
                 "timeout",
@@ -126,22 +145,59 @@ class Clients:
         except ProbeError:
             raise
         except TooLargeError as error:
-            raise _too_large(endpoint, max_body, str(error)) from None
+            raise _too_large(endpoint, request.max_body, str(error)) from None
         except EncodingError as error:
             raise ProbeError("bad-answer", f"what {endpoint.name} answers is {error}") from None
         except Exception as error:  # noqa: BLE001 - httpx, aiohttp, ssl and yarl raise of many kinds, told apart there
-            raise problem_of(endpoint.name, error, time.monotonic() - watch.began) from None
-        if not any_status and answer.status >= 400:  # noqa: PLR2004 - RFC 9110
-            raise refusal(endpoint, answer)
-        return answer
+            elapsed = time.monotonic() - watch.began
+            problem = problem_of(endpoint.name, error, elapsed, answering=watch.stage == _REST)
+            if isinstance(problem, UnreachedError):
+                self._unreached[endpoint.server] = _Unreached(time.monotonic(), request.connecting, problem.problem)
+            raise problem from None
 
-    async def _client(self, endpoint: Endpoint, *, reuse: bool) -> "httpx.AsyncClient":
-        key = (endpoint.socket, endpoint.ca, endpoint.encrypted, reuse)
+    def _refuse_unreached(self, request: "_Request") -> None:
+        """Raise the problem that another request has just had with that server, which this one would have as well.
+
+        Few ask a server at once: those that wait behind them would each wait for the same silence again.
+        """
+        before = self._unreached.get(request.endpoint.server)
+        if before is None or request.connecting > before.connecting:
+            return
+        if time.monotonic() - before.at < _REMEMBERED:
+            raise ProbeError(before.problem.reason, before.problem.cause, before.problem.hint)
+
+    async def _sent(self, request: "_Request", watch: "_Watch", *, follow: bool) -> Answer:
+        """Ask, and once more on a connection of its own where one that was kept open ended without an answer."""
+        kept_open = request.method in _HARMLESS
+        try:
+            return await self._asked(request, watch, follow=follow, reuse=kept_open)
+        except Exception as error:
+            if not kept_open or watch.stage == _REST or not is_unanswered(error):
+                raise
+        return await self._asked(request, watch, follow=follow, reuse=False)
+
+    async def _asked(self, request: "_Request", watch: "_Watch", *, follow: bool, reuse: bool) -> Answer:
+        name = request.endpoint.name
+        watch.stage = _BEGINNING
+        client = await self._client(request, reuse=reuse)
+        watch.start()
+        for _ in range(_MOST_REDIRECTS + 1):
+            answer = await _once(client, request, watch)
+            location = answer.headers.get("location", "")
+            on = request.redirected(answer.status, location) if follow and answer.status in _REDIRECTS else None
+            if on is None or not location:
+                return answer
+            request, client = on, await self._client(on, reuse=reuse)
+        raise ProbeError("bad-answer", f"{name} redirects in circles, at last to {request.url[:200]}")
+
+    async def _client(self, request: "_Request", *, reuse: bool) -> "httpx.AsyncClient":
+        socket, ca, encrypted = request.endpoint.socket, request.endpoint.ca, request.url.startswith("https:")
+        key = (socket, ca, encrypted, reuse)
         async with self._opening:
             if key not in self._open:
                 self._open[key] = await in_thread(
                     f"make an HTTP client {id(self)} {key}",
-                    lambda: opened_client(endpoint.socket, endpoint.ca, encrypted=endpoint.encrypted, reuse=reuse),
+                    lambda: opened_client(socket, ca, encrypted=encrypted, reuse=reuse),
                 )
         return self._open[key]
 
@@ -169,8 +225,8 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
 
     def redirected(self, status: int, location: str) -> "_Request | None":
         """Return what a redirect asks for, None where that is another host, or no longer encrypted."""
-        url = urllib.parse.urljoin(self.url, location).partition("#")[0]
         try:
+            url = urllib.parse.urljoin(self.url, location).partition("#")[0]
             old, new = urllib.parse.urlsplit(self.url), urllib.parse.urlsplit(url)
             upgraded = (old.scheme, new.scheme) == ("http", "https") and not self.endpoint.socket
             same = new.hostname == old.hostname and (new.port == old.port or upgraded) and "@" not in new.netloc
@@ -184,40 +240,48 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, url=url, method="GET", content=None, headers=kept)
 
 
+class _Unreached(msgspec.Struct, frozen=True):
+    """When a server could not be reached."""
+
+    at: float
+    """On the clock of `time.monotonic`."""
+    connecting: float
+    """Seconds that were given to it."""
+    problem: Problem
+
+
 class _Watch:
     """How far a request has come."""
 
     def __init__(self) -> None:
+        self._opened = self.began = time.monotonic()
+        self.stage = _BEGINNING
+
+    @property
+    def prepared(self) -> float:
+        """Seconds from the beginning until the request was sent, such as for loading the libraries."""
+        return self.began - self._opened
+
+    def start(self) -> None:
+        """Note that the request is sent."""
         self.began = time.monotonic()
-        self.stage = "the beginning of its answer"
-
-
-async def _asked(client: "httpx.AsyncClient", request: _Request, watch: _Watch, *, follow: bool) -> Answer:
-    for _ in range(_MOST_REDIRECTS + 1):
-        answer = await _once(client, request, watch)
-        location = answer.headers.get("location", "")
-        on = request.redirected(answer.status, location) if follow and answer.status in _REDIRECTS else None
-        if on is None or not location:
-            return answer
-        request = on
-    raise ProbeError("bad-answer", f"{request.endpoint.name} redirects in circles, at last to {request.url[:200]}")
 
 
 async def _once(client: "httpx.AsyncClient", request: _Request, watch: _Watch) -> Answer:
     import httpx
 
-    watch.stage = "the beginning of its answer"
+    watch.stage = _BEGINNING
     response = await client.send(
         client.build_request(
             request.method,
             request.url,
             content=request.content,
             headers=dict(request.headers),
-            timeout=httpx.Timeout(None, connect=request.connecting),
+            timeout=httpx.Timeout(None, connect=max(_SHORTEST, request.connecting - watch.prepared)),
         ),
         stream=True,
     )
-    watch.stage = "the rest of its answer"
+    watch.stage = _REST
     try:
         body = await body_of(response, request.max_body)
     finally:

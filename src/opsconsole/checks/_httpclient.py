@@ -52,12 +52,14 @@ def opened_client(unix_socket: str, ca: str, *, encrypted: bool, reuse: bool) ->
         )
 
     def session() -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             connector=connector(),
             cookie_jar=aiohttp.DummyCookieJar(),
             max_line_size=_MAX_HEADER,
             max_field_size=_MAX_HEADER,
         )
+        session._retry_connection = False  # noqa: SLF001 - as its test_utils do: whether to ask again, `Clients` knows
+        return session
 
     policy = http.cookiejar.DefaultCookiePolicy(allowed_domains=())
     return httpx.AsyncClient(
@@ -70,12 +72,18 @@ def opened_client(unix_socket: str, ca: str, *, encrypted: bool, reuse: bool) ->
 
 
 def trusting(ca: str) -> ssl.SSLContext:
-    """Return what a server has to prove: the system's certificates, or those in the file `ca`; raise ProbeError."""
+    """Return what a server has to prove: the system's certificates, or those in the file `ca`; raise ProbeError.
+
+    Whom it trusts is the same on every Python, and the same as curl's: since 3.13 Python takes an issuer that is no
+    root, and refuses certificates of small authorities for want of identifiers that nothing here needs.
+    """
     try:
-        return ssl.create_default_context(cafile=ca or None)
+        context = ssl.create_default_context(cafile=ca or None)
     except (OSError, ssl.SSLError) as error:
         why = error.strerror or str(error)
         raise ProbeError("tls", f"the certificates in {ca} cannot be used: {why}", "name a file in PEM") from error
+    context.verify_flags = (context.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN) & ~ssl.VERIFY_X509_STRICT
+    return context
 
 
 def _resolver() -> "AbstractResolver":

@@ -2,7 +2,7 @@
 
 import re
 import urllib.parse
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -55,7 +55,9 @@ class HttpOptions(Server, frozen=True, forbid_unknown_fields=True, kw_only=True)
     one place makes a measure, one to many a column with a row for each; several columns must lead to the same rows.
     A single path is measured as `value`. `key` is the column that says which member a row is."""
     counts: dict[str, str] = msgspec.field(default_factory=dict)
-    """Measures that say how many places a path leads to: `{ down = "$.services[?@.state != 'up']" }`."""
+    """Measures that say how many places a path leads to: `{ down = "$.services[?@.state != 'up']" }`.
+    Where a filter compares what none of many elements has, they are not known; what may be missing is asked for
+    first: `[?@.error && @.error != 'none']`."""
     rows: str = ""
     """The path of the rows of a table: `"$.services[*]"`."""
     columns: dict[str, str] = msgspec.field(default_factory=dict)
@@ -74,8 +76,9 @@ class HttpOptions(Server, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """The column that names a row in explanations."""
     certificate: bool = False
     """Measure the certificate of an `https` server: `certificate_left` and `chain_left` (until its own and the
-    first of its chain end, negative afterwards), whether it is `trusted`, else the `distrust`, and its `issuer`. Of
-    a server that is not trusted nothing else is measured."""
+    first of all that it sends end, negative afterwards; the second is missing where Python does not show them),
+    whether it is `trusted`, else the `distrust`, and its `issuer`. Of a server that is not trusted nothing else is
+    measured."""
 
 
 def filled(text: str, context: Context, *, in_path: bool = False) -> str:
@@ -143,10 +146,3 @@ def subjects_of(options: HttpOptions) -> Subjects:
         **question_subjects(asked),
         **(CERTIFICATE if options.certificate else {}),
     }
-
-
-def lane_of(options: Any) -> str:
-    """Return the server of a request, so that one that does not answer holds up only what waits for it."""
-    if options.source:
-        return str(options.source)
-    return urllib.parse.urlsplit(options.url).netloc or str(options.url)

@@ -9,6 +9,7 @@ from opsconsole.contracts.probe import ProbeError
 
 _NUMBERED = re.compile(r"\[Errno -?\d+\] ?")
 _DOWN = "see whether it runs, and whether this host may reach it"
+_BEHIND = "see whether the service behind that port runs, and its own log"
 _LOG = "see its own log"
 _TLS = "renew it, or name the certificates it is trusted by as `ca`"
 
@@ -21,10 +22,27 @@ class UntrustedError(ProbeError):
         self.why = why
 
 
-def problem_of(name: str, error: Exception, elapsed: float) -> ProbeError:
+class UnreachedError(ProbeError):
+    """No connection to a server could be made in the time there was; nothing said no."""
+
+
+def is_unanswered(error: Exception) -> bool:
+    """Tell whether a connection ended before anything of an answer came, where the head of one was awaited."""
+    import aiohttp
+
+    chain = list(_causes(error))
+    ended = next((each for each in chain if isinstance(each, aiohttp.ServerDisconnectedError)), None)
+    if ended is not None:
+        return isinstance(ended.message, str)  # else it is the part of the head that came
+    return _any(chain, aiohttp.ClientOSError) and not _any(chain, aiohttp.ClientConnectorError)
+
+
+def problem_of(name: str, error: Exception, elapsed: float, *, answering: bool = False) -> ProbeError:
     """Return the problem that an exception is, by the innermost ones, for those around them say less.
 
-    `name` is what the server is called, `elapsed` the seconds since it was asked.
+    `name` is what the server is called, `elapsed` the seconds since it was asked, `answering` whether the head of
+    its answer was there. Who takes a connection and ends it without a word is nobody: so does the proxy of a
+    container, or a balancer, in front of a service that is down.
     """
     import aiohttp
     import httpx
@@ -38,19 +56,29 @@ def problem_of(name: str, error: Exception, elapsed: float) -> ProbeError:
     if _any(chain, aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout) and not _any(
         chain, aiohttp.ServerDisconnectedError, OSError, but=TimeoutError
     ):
-        return ProbeError("source-down", f"{name} could not be reached within {elapsed:.3g} s", _DOWN)
+        return UnreachedError("source-down", f"{name} could not be reached within {elapsed:.3g} s", _DOWN)
+    if _any(chain, aiohttp.ClientConnectorError) and any(map(is_ended, chain)):
+        return hung_up(name)
     if _any(chain, aiohttp.ClientConnectorError):
         return ProbeError("source-down", f"{name} cannot be reached{_system(chain)}", _DOWN)
-    if _any(chain, aiohttp.ServerDisconnectedError):
-        return ProbeError("bad-answer", f"{name} closed the connection without an answer", _LOG)
-    if _any(chain, aiohttp.ClientPayloadError, httpx.ReadError, ConnectionError):
-        return ProbeError(
-            "bad-answer", f"{name} closed the connection in the middle of its answer", "see its own log"
-        )
+    if not answering and is_unanswered(error):
+        return hung_up(name)
+    if _any(chain, aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, httpx.ReadError, ConnectionError):
+        return ProbeError("bad-answer", f"{name} closed the connection in the middle of its answer", _LOG)
     if _any(chain, aiohttp.ClientError, httpx.HTTPError, ValueError):
         said = _plainly(chain[-1]).removeprefix("400, message: ")
         return ProbeError("bad-answer", f"{name} does not answer as HTTP asks: {said}", "is it HTTP there?")
     return ProbeError("failed", f"{name} could not be asked: {type(error).__name__}: {_plainly(error)}")
+
+
+def is_ended(error: BaseException) -> bool:
+    """Tell whether an exception says that the other side ended a connection, in a TLS handshake for one."""
+    return isinstance(error, ConnectionResetError | EOFError)
+
+
+def hung_up(name: str) -> ProbeError:
+    """Return the problem that a server is which takes a connection and ends it without a word."""
+    return ProbeError("source-down", f"{name} closed the connection without an answer", _BEHIND)
 
 
 def _of_tls(name: str, chain: list[BaseException]) -> ProbeError | None:

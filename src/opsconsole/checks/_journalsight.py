@@ -149,10 +149,11 @@ def _files(asked: Asked) -> list[str]:
 async def _beginning(journal: Journal, asked: Asked, span: Span) -> tuple[dt.datetime | None, bool]:
     """Return when a journal begins that does not reach back over all of a span, and whether something is missing.
 
-    Nothing is where the system itself was set up only then.
+    Nothing is where the system itself was set up only then. A journal that is older than what tells of that, a file
+    that was written again, may have been longer once.
     """
     begins = await journal.begins(*_files(asked))
-    young = begins is not None and not asked.directory and begins <= _set_up() + _SETTING_UP
+    young = begins is not None and not asked.directory and abs(begins - _set_up()) <= _SETTING_UP
     if young or asked.partial:
         return begins, not young
     when = f"begins at {begins:%Y-%m-%d %H:%M:%S} UTC" if begins else "begins later"

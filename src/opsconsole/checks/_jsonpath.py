@@ -4,10 +4,12 @@ A path of names and indexes (`$.status`, `$.checks[0].ok`) leads to one place, a
 many as there are. RFC 9535 leaves out in silence what has no such member: of `{"checks": [{"ok": true}, {}]}` the
 path `$.checks[*].ok` selects one value, and all of them would be true. Here a step that leads nowhere leaves
 MISSING in its place, which becomes a cell with nothing in it and no pass. Only what a filter or `..` leaves out is
-left out.
+left out; but a filter that compares what no element has (`$.checks[?@.state == 'down']`, where a later version
+calls the state otherwise) has seen nothing, and leads nowhere.
 """
 
 import json
+import threading
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, DecimalException
 from enum import Enum
@@ -24,6 +26,7 @@ MOST_NODES = 10_000
 """More places than this are not looked at: a path that selects more is TooManyError."""
 _MOST_PATH = 1000
 """Characters of a path."""
+_LOGICAL = frozenset({"&&", "||"})
 _LIKE = "'$.status' or '$.checks[*].ok'"
 
 
@@ -165,11 +168,15 @@ def _steps(nodes: "Iterator[JSONPathMatch | Place]", segment: Any) -> "Iterator[
 
 
 def _selected(node: "JSONPathMatch", selector: Any) -> "Iterator[JSONPathMatch | Place]":
-    from jsonpath.selectors import IndexSelector, NameSelector, SliceSelector
+    from jsonpath.selectors import Filter, IndexSelector, NameSelector, SliceSelector
 
     if isinstance(selector, NameSelector | IndexSelector):
         got = next(iter(selector.resolve(node)), None)
         yield got if got is not None else Place(node.path, MISSING, node.parts)
+    elif isinstance(selector, Filter) and isinstance(node.obj, list | dict):
+        compared = _compared.now = _Compared()
+        found = list(selector.resolve(node))
+        yield from found if found or not compared.in_vain else [Place(node.path, MISSING, node.parts)]
     elif isinstance(node.obj, list) or (isinstance(node.obj, dict) and not isinstance(selector, SliceSelector)):
         yield from selector.resolve(node)
     else:
@@ -217,14 +224,56 @@ def path_problem(text: str) -> str | None:
     return None
 
 
+class _Compared:
+    """What a filter has compared so far."""
+
+    def __init__(self) -> None:
+        self.something = False
+        """In a comparison both sides were there."""
+        self.nothing = False
+        """In a comparison one side was not there."""
+        self.asked = False
+        """It asks whether something is there, which it may not be then: `?@.state && @.state == 'down'`."""
+
+    @property
+    def in_vain(self) -> bool:
+        """Whether what it compares was nowhere."""
+        return self.nothing and not self.something and not self.asked
+
+
+class _OfThread(threading.local):
+    """The filter that is applied in this thread."""
+
+    def __init__(self) -> None:
+        self.now = _Compared()
+
+
+_compared = _OfThread()
+
+
 @cache
 def _environment() -> "JSONPathEnvironment":
     from jsonpath import JSONPathEnvironment
+    from jsonpath.filter import UNDEFINED
+    from jsonpath.match import NodeList
+
+    def is_nothing(value: object) -> bool:
+        return value is UNDEFINED or (isinstance(value, NodeList) and not value)
 
     class Exact(JSONPathEnvironment):
-        """Compares the decimals of a document with those that a filter writes, which the library makes floats."""
+        """Compares the decimals of a document with those that a filter writes, which the library makes floats.
+
+        It notes whether there was anything to compare.
+        """
 
         def compare(self, left: object, operator: str, right: object) -> bool:
+            compared = _compared.now
+            if operator in _LOGICAL:
+                compared.asked |= isinstance(left, NodeList) or isinstance(right, NodeList)
+            elif is_nothing(left) or is_nothing(right):
+                compared.nothing = True
+            else:
+                compared.something = True
             return super().compare(_exact(left), operator, _exact(right))
 
     return Exact(strict=True)

@@ -59,6 +59,8 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     read: list[str]
     formats: list[str]
     notes: list[str]
+    missing: list[str]
+    """Files that are known to have been there, in words."""
     cut: int
     doubtful: int
     bytes: int

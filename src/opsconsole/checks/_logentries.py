@@ -7,13 +7,11 @@ the probe `logfile`: the standard library only.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from opsconsole.checks._logsearch import Literal
 from opsconsole.checks._logtimes import Format
 
 LONGEST = 1 << 20
 """Bytes of an entry that are looked at (1 MiB); the rest of a longer one is passed over, and counted."""
-_RARE = 1000
-_MOST_MISSES = 100_000
-"""A byte that was rare where it was chosen is given up when it was found so often in vain."""
 LINE = 8192
 """Bytes in which the beginning of an entry shows."""
 _ACROSS = re.compile(
@@ -21,6 +19,9 @@ _ACROSS = re.compile(
 )
 """What a pattern may hold that means another thing, or takes far longer, where more than one entry is searched."""
 
+_OF_LETTERS = re.compile(r"\\[A-Za-z]|\.|\[\^|\(\?")
+"""What means another thing where a letter has several bytes."""
+_OTHER_LETTERS = re.compile(rb"[\x80-\xff]")
 _PLAIN = re.compile(r"[\w :;,=/<>\"'%@&~`#!-]+", re.ASCII)
 
 Span = tuple[int, int, frozenset[str]]
@@ -35,11 +36,15 @@ class Chunks:
         self._head = form.head
         self.cut = 0
         """Entries that were longer than is looked at."""
+        self.place = 0
+        """How far into the stretch the last chunk began."""
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield chunks; each begins with the beginning of an entry, but for the first lines of a file."""
         carry, skipping = b"", False
+        after = 0
         for block in self._blocks:
+            after += len(block)
             data = carry + block if carry else block
             if skipping:
                 begins = self._next(data)
@@ -49,14 +54,17 @@ class Chunks:
                 data, skipping = data[begins:], False
             last = last_start(data, self._head)
             if last:
+                self.place = after - len(data)
                 yield data[:last]
             carry = data[last:]
             if len(carry) > LONGEST:
+                self.place = after - len(carry)
                 yield carry[:LONGEST]
                 self.cut += 1
                 begins = self._next(carry[LONGEST:])
                 carry, skipping = (carry[LONGEST + begins :], False) if begins >= 0 else (b"", True)
         if carry and not skipping:
+            self.place = after - len(carry)
             yield carry
 
     def _next(self, data: bytes) -> int:
@@ -76,35 +84,36 @@ def last_start(data: bytes, head: re.Pattern[bytes]) -> int:
     return 0
 
 
-class Literal:
-    """A text that is searched for by its rarest byte, as that is what memchr(3) finds ten times as fast."""
+class Pattern:
+    """A regular expression, for entries of bytes below 128 and for others, which are text in UTF-8 or Latin-1."""
 
-    def __init__(self, text: bytes) -> None:
-        self.text = text
-        self._at = -1
-        self._asked = False
-        self._misses = 0
+    def __init__(self, source: str) -> None:
+        self.of_text = re.compile(source, re.MULTILINE)
+        self.of_bytes: re.Pattern[bytes] | None
+        try:
+            self.of_bytes = re.compile(source.encode("ascii"), re.MULTILINE)
+        except (UnicodeEncodeError, re.error):
+            self.of_bytes = None
+        self.swift = self.of_bytes is not None and not _ACROSS.search(self.of_bytes.pattern)
+        """Whether whole chunks may be searched."""
+        self.alike = self.swift and not _OF_LETTERS.search(source)
+        """Whether it finds the same in bytes as in the text that they spell, whatever the letters."""
+        lead = _lead(source)
+        self.lead = Literal(lead) if lead else None
 
-    def _choose(self, data: bytes) -> None:
-        """Choose the byte that `data` has least of; none of them where it has more than one in a thousand."""
-        self._asked = True
-        count, at = min((data.count(self.text[at : at + 1]), at) for at in range(len(self.text)))
-        if count * _RARE <= len(data):
-            self._at, self._byte = at, self.text[at : at + 1]
+    def is_in(self, entry: bytes) -> bool:
+        """Return whether it is found in an entry."""
+        whole = entry.removesuffix(b"\n")
+        if self.of_bytes is not None and whole.isascii():
+            return self.of_bytes.search(whole) is not None
+        return self.of_text.search(_text(whole)) is not None
 
-    def find(self, data: bytes, start: int) -> int:
-        """Return where the text is found first from `start` on, -1 for nowhere."""
-        if not self._asked:
-            self._choose(data)
-        while self._at >= 0:
-            place = data.find(self._byte, start + self._at) - self._at
-            if place < start or data.startswith(self.text, place):
-                return place if place >= start else -1
-            start = place + 1
-            self._misses += 1
-            if self._misses > _MOST_MISSES:
-                self._at = -1
-        return data.find(self.text, start)
+
+def _text(entry: bytes) -> str:
+    try:
+        return entry.decode()
+    except UnicodeDecodeError:
+        return entry.decode("latin-1")
 
 
 class Selection:
@@ -113,35 +122,29 @@ class Selection:
     def __init__(self, patterns: dict[str, str], hints: Sequence[bytes] = ()) -> None:
         """Prepare them; entries that hold none of the `hints` (in capitals) need not be looked at.
 
-        There is one in each entry that counts where there are no patterns; without hints all entries are looked at.
+        There is one in each entry that counts where there are no patterns, but for those that begin with a
+        priority; without hints all entries are looked at.
         """
         self._literals: list[tuple[str, Literal]] = []
-        self._swift: list[tuple[str, re.Pattern[bytes], Literal | None]] = []
-        self._slow: list[tuple[str, re.Pattern[bytes] | re.Pattern[str]]] = []
+        self._swift: list[tuple[str, Pattern]] = []
+        self._slow: list[tuple[str, Pattern]] = []
         for name, text in patterns.items():
             self._add(name, text)
         self._hints = () if patterns else tuple(map(Literal, hints))
-        self.everything = not patterns and not hints
+        self._everything = not patterns and not hints
 
     def _add(self, name: str, text: str) -> None:
         if len(text) < 3 or text[0] != "/" or text[-1] != "/":  # noqa: PLR2004 - a pattern stands between slashes
-            self._literals.append((name, Literal(text.encode())))
+            older = text.encode("latin-1", "ignore")
+            spellings = {text.encode(), older} if older.decode("latin-1") == text else {text.encode()}
+            self._literals += ((name, Literal(each)) for each in spellings)
             return
-        source = text[1:-1]
-        try:
-            pattern = re.compile(source.encode("ascii"), re.MULTILINE)
-        except (UnicodeEncodeError, re.error):
-            self._slow.append((name, re.compile(source, re.MULTILINE)))
-            return
-        if _ACROSS.search(pattern.pattern):
-            self._slow.append((name, pattern))
-        else:
-            lead = _lead(source)
-            self._swift.append((name, pattern, Literal(lead) if lead else None))
+        pattern = Pattern(text[1:-1])
+        (self._swift if pattern.swift else self._slow).append((name, pattern))
 
     def spans(self, data: bytes, head: re.Pattern[bytes]) -> Iterator[Span]:
         """Yield the entries of a chunk that are asked for, in their order."""
-        if self.everything:
+        if self._everything or (self._hints and _has_priorities(data)):
             yield from ((start, end, frozenset()) for start, end in entries(data, head))
             return
         found: dict[int, tuple[int, set[str]]] = {}
@@ -152,17 +155,22 @@ class Selection:
         for hint in self._hints:
             for start, end in _with_literal(data, hint, head, capitals):
                 found.setdefault(start, (end, set()))
-        for name, pattern, lead in self._swift:
-            for start, end in _with_pattern(data, pattern, lead, head):
+        for name, pattern in self._swift:
+            for start, end in _with_pattern(data, pattern, head):
                 found.setdefault(start, (end, set()))[1].add(name)
         if self._slow:
             for start, end in entries(data, head):
-                names = {name for name, pattern in self._slow if _found(pattern, data[start:end])}
+                names = {name for name, pattern in self._slow if pattern.is_in(data[start:end])}
                 if names:
                     found.setdefault(start, (end, set()))[1].update(names)
         for start in sorted(found):
             end, names = found[start]
             yield start, end, frozenset(names)
+
+
+def _has_priorities(data: bytes) -> bool:
+    """Return whether an entry may begin with a priority, `<3>`."""
+    return b"<" in data and (data.startswith(b"<") or b"\n<" in data or b"\0<" in data)
 
 
 def entries(data: bytes, head: re.Pattern[bytes]) -> Iterator[tuple[int, int]]:
@@ -176,13 +184,6 @@ def entries(data: bytes, head: re.Pattern[bytes]) -> Iterator[tuple[int, int]]:
         start = begins
     if start < len(data):
         yield start, len(data)
-
-
-def _found(pattern: re.Pattern[bytes] | re.Pattern[str], entry: bytes) -> bool:
-    whole = entry.removesuffix(b"\n")
-    if isinstance(pattern.pattern, bytes):
-        return pattern.search(whole) is not None
-    return pattern.search(whole.decode("utf-8", "replace")) is not None
 
 
 def _with_literal(
@@ -199,16 +200,29 @@ def _with_literal(
         at = literal.find(searched, end if whole else at + 1)
 
 
-def _with_pattern(
-    data: bytes, pattern: re.Pattern[bytes], lead: Literal | None, head: re.Pattern[bytes]
-) -> Iterator[tuple[int, int]]:
+def _with_pattern(data: bytes, pattern: Pattern, head: re.Pattern[bytes]) -> Iterator[tuple[int, int]]:
+    """Yield the entries in which a pattern is found, by bytes where they are of letters below 128 only."""
+    plain = pattern.alike or data.isascii()
+    for start, end in _with_bytes(data, pattern, head):
+        if plain or data[start:end].isascii():
+            yield start, end
+    at = len(data) if plain else 0
+    while (other := _OTHER_LETTERS.search(data, at)) is not None:
+        start, at = _around(data, other.start(), head)
+        if pattern.is_in(data[start:at]):
+            yield start, at
+
+
+def _with_bytes(data: bytes, pattern: Pattern, head: re.Pattern[bytes]) -> Iterator[tuple[int, int]]:
+    expression, lead = pattern.of_bytes, pattern.lead
     at = 0
-    while at < len(data):
-        match = pattern.search(data, at) if lead is None else _led(data, pattern, lead, at)
+    while expression is not None and at < len(data):
+        match = expression.search(data, at) if lead is None else _led(data, expression, lead, at)
         if match is None or match.start() >= len(data):
             return
         start, end = _around(data, match.start(), head)
-        if match.end() <= end or pattern.search(data, start, end):
+        last = end - data.endswith(b"\n", start, end)  # the line feed at its end is none of its text
+        if match.end() <= last or expression.search(data, start, last):
             yield start, end
         at = end
 

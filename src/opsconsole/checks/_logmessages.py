@@ -58,6 +58,10 @@ _VARIABLE = re.compile(
     """,
     re.VERBOSE,
 )
+_SAID = re.compile(
+    r"""(?<![\w.])(?:level|severity|levelname|lvl|message|msg|event|error|err|exception)"?\s*[=:]\s*"""
+    r"""("(?:[^"\\]|\\.)*"|[^\s",{}\[\]]+)"""
+)
 _SPACE = re.compile(r"\s+")
 _MARKS = {name: f"<{name}>" for name in ("time", "id", "path", "hex", "n")} | {"text": '"..."'}
 
@@ -76,21 +80,35 @@ def level_of(entry: bytes, *, access: bool) -> str:
     return _OF_PRIORITY[int(priority[1]) % 8] if priority is not None else ""
 
 
-def hints_of(level: str, *, access: bool, prioritised: bool) -> tuple[bytes, ...]:
-    """Return texts, in capitals, of which each entry of a severity and worse holds one, if there are such."""
+def hints_of(level: str) -> tuple[bytes, ...]:
+    """Return texts, in capitals, of which each entry of a severity and worse holds one, if there are such.
+
+    They leave out entries that begin with a priority, `<3>`.
+    """
     least = LEVELS.index(level)
-    if prioritised or least < LEVELS.index("warning"):
+    if least < LEVELS.index("warning"):
         return ()
-    if access:
-        return tuple(b'" ' + status for status, what in _OF_STATUS.items() if LEVELS.index(what) >= least)
+    statuses = (b'" ' + status for status, what in _OF_STATUS.items() if LEVELS.index(what) >= least)
     words = sorted(name.upper().encode() for name, what in _SPELLINGS.items() if LEVELS.index(what) >= least)
-    return tuple(word for word in words if not any(word != other and word.startswith(other) for other in words))
+    return (
+        *statuses,
+        *(word for word in words if not any(word != other and word.startswith(other) for other in words)),
+    )
 
 
 def normalised(message: str) -> str:
     """Return a message without what changes from one time to the next: numbers, ids, times, paths, quoted texts."""
     cut = message[: 2 * _LONGEST]
     return _SPACE.sub(" ", _VARIABLE.sub(lambda found: _MARKS[str(found.lastgroup)], cut)).strip()
+
+
+def message_of_object(line: str) -> str:
+    """Return what a line of JSON or logfmt says by the keys that name its severity and its message.
+
+    All of it, without its quotation marks, where it has no such keys.
+    """
+    found = [said.strip('"').replace('\\"', '"') for said in _SAID.findall(line)]
+    return " ".join(found) if found else line.replace('"', " ")
 
 
 def message_of(head: str, rest: str) -> str:

@@ -5,37 +5,57 @@ Part of the worker of the probe `logfile`: the standard library only.
 
 from __future__ import annotations
 
-from opsconsole.checks._logentries import LINE, LONGEST, Chunks, entries, last_start
+from opsconsole.checks._logentries import LINE, LONGEST, Chunks, last_start
 from opsconsole.checks._logfiles import BLOCK, Part
 from opsconsole.checks._logtimes import Format, Stamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # what is only named in annotations costs the worker nothing
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 ORDER_SLACK = 300.0
 """Seconds that an entry may be out of order: access logs are written when a request ends, with when it began."""
 _NEAR = 1 << 16
 _SAMPLE = 1 << 16
+_FEW = 10
+"""Entries one after another that are looked at in each place: those of two clocks may be there in turns."""
+_HEAD = 128
+"""Bytes that may still belong to a time: one that is read to nearly the end of what was read may go on there."""
+_SAMPLED = 16
+"""Places, beside those around its ends, at which the time before and after a stretch is looked at."""
 
 
-def entry_after(part: Part, at: int, end: int, form: Format) -> tuple[int, Stamp] | None:
-    """Return the place and time of the first entry that begins after `at`, at the first byte, or later.
+def entries_after(part: Part, at: int, end: int, form: Format) -> tuple[int, Stamp] | None:
+    """Return the place of the first entry that begins after `at`, at the first byte, or later, but before `end`.
 
-    At most the longest entry is looked at: None where none begins in that.
+    With it come the earliest and the latest time of that and the few after it. At most the longest entry is looked
+    at: None where none begins in that.
     """
     length = LINE
     while True:
-        data = part.read(at, min(length, end - at))
+        data = part.read(at, length)
+        whole = at + len(data) >= part.size
         line = 0 if at <= part.begins else data.find(b"\n") + 1
-        if line or at <= part.begins:
-            for match in form.head.finditer(data, line):
-                stamp = form.stamp(match, part.mtime)
-                if stamp is not None:
-                    return at + match.start(), stamp
-        if length >= LONGEST or at + length >= end:
+        found = _begun(part, data, line, form) if line or at <= part.begins else []
+        found = [each for each in found if each[0] < end - at and (whole or each[1] <= len(data) - _HEAD)]
+        if found:
+            early, late = min(stamp[0] for _, _, stamp in found), max(stamp[1] for _, _, stamp in found)
+            return at + found[0][0], (early, late)
+        if length >= LONGEST or at + length >= min(end, part.size):
             return None
         length *= 4
+
+
+def _begun(part: Part, data: bytes, start: int, form: Format) -> list[tuple[int, int, Stamp]]:
+    """Return where the first few entries begin, where their times end, and these."""
+    found = []
+    for match in form.head.finditer(data, start):
+        stamp = form.stamp(match, part.mtime)
+        if stamp is not None:
+            found.append((match.start(), match.end(), stamp))
+            if len(found) == _FEW:
+                break
+    return found
 
 
 def last_entry(part: Part, form: Format) -> tuple[int, Stamp] | None:
@@ -54,6 +74,12 @@ def last_entry(part: Part, form: Format) -> tuple[int, Stamp] | None:
         length *= 4
 
 
+def goes_on(part: Part, place: int) -> bool:
+    """Return whether the entry at a place, the last of a file, has further lines that say something."""
+    rest = part.read(place, min(LONGEST, part.size - place))
+    return bool(rest.partition(b"\n")[2].strip(b"\0\r\n\t "))
+
+
 def place_of(part: Part, form: Format, instant: float, seen: list[tuple[int, Stamp]]) -> int:
     """Return a place before which everything was written before `instant`, found by bisection.
 
@@ -62,7 +88,7 @@ def place_of(part: Part, form: Format, instant: float, seen: list[tuple[int, Sta
     low, high = part.begins, part.size
     while high - low > _NEAR:
         middle = (low + high) // 2
-        found = entry_after(part, middle, high, form)
+        found = entries_after(part, middle, high, form)
         if found is None:
             high = middle
             continue
@@ -73,6 +99,56 @@ def place_of(part: Part, form: Format, instant: float, seen: list[tuple[int, Sta
         else:
             high = middle
     return low
+
+
+def end_of(part: Part, form: Format, instant: float, seen: list[tuple[int, Stamp]]) -> int:
+    """Return a place after which everything was written after `instant`, likewise."""
+    low, high, end = part.begins, part.size, part.size
+    while high - low > _NEAR:
+        middle = (low + high) // 2
+        found = entries_after(part, middle, end, form)
+        if found is None:
+            low = middle
+            continue
+        seen.append(found)
+        place, (early, _) = found
+        if early > instant:
+            high, end = middle, place
+        else:
+            low = middle
+    return end
+
+
+def is_whole(
+    part: Part, form: Format, stretch: tuple[int, int], times: Stamp, seen: list[tuple[int, Stamp]]
+) -> bool:
+    """Return whether nothing was found before or after a stretch that was written between two instants.
+
+    That is looked for nearby and, at ever longer distances, in all of the file, for where a clock was put back
+    bisection may have gone astray. What was `seen` is added.
+    """
+    for at in _around(part, stretch):
+        outer = stretch[0] if at < stretch[0] else part.size
+        found = entries_after(part, at, outer, form)
+        if found is None:
+            continue
+        seen.append(found)
+        place, (early, late) = found
+        if (place < stretch[0] and late >= times[0]) or (place >= stretch[1] and early <= times[1]):
+            return False
+    return True
+
+
+def _around(part: Part, stretch: tuple[int, int]) -> Iterator[int]:
+    """Yield places before and after a stretch."""
+    start, end = stretch
+    distance = LINE
+    while start - distance > part.begins or end + distance < part.size:
+        yield from (at for at in (start - distance, end + distance) if part.begins < at < part.size)
+        distance *= 2
+    step = (part.size - part.begins) // _SAMPLED
+    if step > _NEAR:
+        yield from (at for at in range(part.begins + step, part.size, step) if not start <= at < end)
 
 
 def in_order(seen: Sequence[tuple[int, Stamp]]) -> bool:
@@ -87,7 +163,11 @@ def in_order(seen: Sequence[tuple[int, Stamp]]) -> bool:
 
 def samples(part: Part, length: int = _SAMPLE) -> list[bytes]:
     """Return what a file begins and ends with, as whole lines as far as they are."""
-    begin = next(iter(part.blocks()), b"")[:length]
+    begin = b""
+    for block in part.blocks():
+        begin = (begin + block)[:length]
+        if len(begin) == length:
+            break
     if part.packing or part.size - part.begins <= length:
         return [begin]
     end = part.read(part.size - length, length)
@@ -109,6 +189,7 @@ def first_of(part: Part, form: Format) -> Stamp | None:
 
 
 def last_of(part: Part, form: Format) -> Stamp | None:
+    """Return the time of a file's last entry; None where none is found."""
     if not part.packing:
         found = last_entry(part, form)
         return None if found is None else found[1]
@@ -116,18 +197,6 @@ def last_of(part: Part, form: Format) -> Stamp | None:
     for data in Chunks(part.blocks(), form):
         stamp = form.at(data, last_start(data, form.head), part.mtime) or stamp
     return stamp
-
-
-def place_after(part: Part, form: Format, place: int, instant: float) -> int:
-    """Return the place of the first entry after `place` that is later than an instant."""
-    at = place
-    for data in Chunks(part.blocks(place), form):
-        for first, _ in entries(data, form.head):
-            stamp = form.at(data, first, part.mtime)
-            if stamp is not None and stamp[0] > instant:
-                return at + first
-        at += len(data)
-    return part.size
 
 
 def tail_of(ordered: list[Part], lines: int) -> str:

@@ -16,21 +16,23 @@ import sys
 import time
 
 from opsconsole.checks._logentries import Chunks, Selection, entries
-from opsconsole.checks._logfiles import Files, Part, Refusal, opened, unreadable
+from opsconsole.checks._logfiles import Files, Part, Refusal, is_wide, opened, unreadable
 from opsconsole.checks._logmessages import LEVELS, hints_of, level_of
 from opsconsole.checks._logplaces import (
     ORDER_SLACK,
+    end_of,
     first_of,
+    goes_on,
     in_order,
+    is_whole,
     last_entry,
     last_of,
-    place_after,
     place_of,
     samples,
     tail_of,
 )
 from opsconsole.checks._logtally import Tally
-from opsconsole.checks._logtimes import Format, Lines, Stamp, Zone, formats, recognised
+from opsconsole.checks._logtimes import Format, Lines, Stamp, Zone, formats, recognised, zone_named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # loading it would cost the worker a fifth of its start
@@ -60,15 +62,20 @@ class Scan:
         self.until: float = request["until"]
         self.before: float | None = request["before"]
         self.level: str = request["level"]
-        self.access = False
         self.tally = Tally(list(request["patterns"]), request["rows"], messages=request["messages"])
         self.forms: dict[Part, Format] = {}
         self.firsts: dict[Part, Stamp] = {}
+        self.lasts: dict[Part, tuple[int, Stamp]] = {}
+        """Where the last entry of each file begins that is not compressed, and when it was written."""
+        self.used: set[str] = set()
+        """Names of the formats in which the times were that counted."""
         self.read: list[Part] = []
         self.notes = files.notes
+        self.missing: list[str] = []
+        """What is known to have been there, but is no longer."""
         self.cut = self.doubtful = self.bytes = 0
         self.newest: float | None = None
-        self.zone = Zone(_zone(request["zone"]))
+        self.zone = Zone(zone_named(request["zone"]))
         self.folds = self._near_fold()
         self._told = time.monotonic()
 
@@ -80,7 +87,7 @@ class Scan:
 
     def run(self) -> dict[str, Any]:
         """Read everything and return the answer; raises Refusal."""
-        self.files.parts = [part for part in self.files.parts if part.begins < part.size]
+        self.files.parts = [part for part in self.files.parts if not part.is_empty()]
         if not self.files.parts:
             if self.files.closed:
                 raise unreadable(self.files.closed[0][0])
@@ -88,6 +95,7 @@ class Scan:
         self._recognise()
         ordered = self._ordered()
         self._look_at_newest(ordered)
+        self._look_for_gaps()
         needed = self._needed(ordered)
         for part in needed:
             self._scan(part)
@@ -104,10 +112,16 @@ class Scan:
         known = formats(self.request["format"], self.zone)
         for part in self.files.parts:
             form = recognised(samples(part, _FEW), known) or recognised(samples(part), known)
+            if form is None and self.since is not None and part.mtime < self.begins - ORDER_SLACK:
+                self.notes.append(f"in {part.path} no times are found; it was last written before that")
+                continue
+            if form is None and any(map(is_wide, samples(part, _FEW))):
+                raise Refusal(
+                    "bad-answer",
+                    f"{part.path} is written in UTF-16 or UTF-32, in which nothing can be searched",
+                    "have it written in UTF-8",
+                )
             if form is None and self.since is not None:
-                if part.mtime < self.begins - ORDER_SLACK:
-                    self.notes.append(f"in {part.path} no times are found; it was last written before that")
-                    continue
                 raise _without_times(part, self.request["format"])
             self.forms[part] = form or Lines()
         if self.level and not any(self._levels(part, text) for part in self.forms for text in samples(part)):
@@ -116,8 +130,10 @@ class Scan:
 
     def _levels(self, part: Part, text: bytes) -> bool:
         form = self.forms[part]
-        found = (level_of(text[start:end], access=form.name == "access") for start, end in entries(text, form.head))
-        return any(found)
+        return any(
+            level_of(text[start:end], access=_is_access(form, form.head.match(text, start)))
+            for start, end in entries(text, form.head)
+        )
 
     def _ordered(self) -> list[Part]:
         """Return the files in the order of their first entries."""
@@ -147,22 +163,31 @@ class Scan:
         return [
             part
             for part, after in zip(ordered, followers, strict=True)
-            if (after is None or self.firsts[after][1] >= begins)
+            if (after is None or self.firsts[after][1] >= begins or self._reaches(part, begins))
             and self.firsts[part][0] < self.until + ORDER_SLACK
         ]
 
+    def _reaches(self, part: Part, begins: float) -> bool:
+        """Return whether a file goes on after an instant: it may, though another began before that."""
+        return self.lasts[part][1][1] >= begins if part in self.lasts else part.mtime >= self.begins
+
     def _look_at_newest(self, ordered: list[Part]) -> None:
         """Find out when the last entry was written; raises Refusal where that is still to come."""
+        for each in ordered:
+            found = (
+                None if each.packing or isinstance(self.forms[each], Lines) else last_entry(each, self.forms[each])
+            )
+            if found is not None:
+                self.lasts[each] = found
         part = ordered[-1]
-        form = self.forms[part]
-        if isinstance(form, Lines):
+        if isinstance(self.forms[part], Lines):
             return
-        found = last_of(part, form)
-        if found is None:
+        last = last_of(part, self.forms[part]) if part.packing else self.lasts.get(part, (0, None))[1]
+        if last is None:
             if self.since is not None:
                 raise _without_times(part, self.request["format"], where="at the end of ")
             return
-        early, _ = found
+        early, part = self._newest_of(ordered, last[0], part)
         self.newest = early
         now: float = self.request["now"]
         if early > now + _FUTURE:
@@ -171,70 +196,108 @@ class Scan:
                 f"the newest entry of {part.path} is of {_shown(early)}, which is still to come",
                 "say in which `timezone` its times are, or set the clock right",
             )
-        if part.mtime - early > 1500 and abs((part.mtime - early + 120) % 900 - 120) < 120:  # noqa: PLR2004
+        if part.mtime - early > 1500 and abs((part.mtime - early + 120) % 900 - 120) < 120:  # noqa: PLR2004 - seconds: whole quarters of an hour, as zones differ
             hours = round((part.mtime - early) / 900) / 4
             self.notes.append(
                 f"{part.path} was last written {hours:g} h after its newest entry: "
                 "if its times are of another zone, say so by `timezone`"
             )
 
+        self._look_behind_newest(part)
+
+    def _newest_of(self, ordered: list[Part], newest: float, found: Part) -> tuple[float, Part]:
+        """Return when the newest entry of all files was written, and in which; `newest` is that of the last one."""
+        for part, (_, stamp) in self.lasts.items():
+            if stamp[0] > newest:
+                newest, found = stamp[0], part
+        for part in ordered[:-1]:
+            if part.packing and part.mtime > newest and not isinstance(self.forms[part], Lines):
+                last = last_of(part, self.forms[part])
+                if last is not None and last[0] > newest:
+                    newest, found = last[0], part
+        return newest, found
+
+    def _look_behind_newest(self, part: Part) -> None:
+        """Take lines without a time, written long after the last one with a time, for being of then, too."""
+        if part not in self.lasts or self.since is None:
+            return
+        place, (early, late) = self.lasts[part]
+        if part.mtime - late <= ORDER_SLACK or not late < self.since <= part.mtime or not goes_on(part, place):
+            return
+        self.lasts[part] = (place, (early, part.mtime))
+        self.notes.append(
+            f"the last entry of {part.path} is of {_shown(early)}, but lines without a time follow it, and the "
+            f"file was last written at {_shown(part.mtime)}: it counts as of then, too"
+        )
+
+    def _look_for_gaps(self) -> None:
+        """Find out which rotated files are missing that may hold what is looked at."""
+        begun = {part.path: stamp[0] for part, stamp in self.firsts.items()}
+        for words, *neighbours in self.files.gaps:
+            known = [begun[each] for each in neighbours if each in begun]
+            if self.since is None or not known or max(known) > self.since:
+                self.missing.append(words)
+
     # --- what is in them ---------------------------------------------------------------------------
 
     def _scan(self, part: Part) -> None:
         form = self.forms[part]
-        self.access = form.name == "access"
         start, end = self._stretch(part, form)
         self.read.append(part)
         jump = self._put_back(part, form, start, end)
-        selection = Selection(self.request["patterns"], self._hints(part))
+        selection = Selection(self.request["patterns"], hints_of(self.level) if self.level else ())
         chunks = Chunks(self._progress(part, start, end), form)
-        at, stamp = start, self.firsts.get(part)
+        stamp = self.firsts.get(part)
+        place, last = self.lasts.get(part, (-1, None))
         for data in chunks:
-            for first, last, names in selection.spans(data, form.head):
+            at = start + chunks.place
+            for first, until, names in selection.spans(data, form.head):
                 match = form.head.match(data, first)
                 stamp = (form.stamp(match, part.mtime) if match is not None else None) or stamp
-                self._take(_settled(stamp, at + first, jump), data[first:last], match, names)
-            at += len(data)
+                settled = last if at + first == place else _settled(stamp, at + first, jump)
+                self._take(settled, data[first:until], form, match, names)
         self.cut += chunks.cut
 
-    def _hints(self, part: Part) -> tuple[bytes, ...]:
-        if not self.level:
-            return ()
-        prioritised = any(b"\n<" in text or text.startswith(b"<") for text in samples(part))
-        return hints_of(self.level, access=self.access, prioritised=prioritised)
-
     def _take(
-        self, stamp: Stamp | None, entry: bytes, match: re.Match[bytes] | None, names: frozenset[str]
+        self,
+        stamp: Stamp | None,
+        entry: bytes,
+        form: Format,
+        match: re.Match[bytes] | None,
+        names: frozenset[str],
     ) -> None:
         """Count an entry if it is of the time and the severity asked for."""
         early, late = stamp or (0.0, 0.0)
         timed = self.since is not None
         if timed and (stamp is None or late < self.begins or early >= self.until):
             return
-        level = level_of(entry, access=self.access)
+        holed = len(entry)
+        entry = entry.lstrip(b"\0")
+        level = level_of(entry, access=_is_access(form, match))
         if self.level and (not level or LEVELS.index(level) < LEVELS.index(self.level)):
             return
-        head = 0 if match is None else match.end() - match.start()
+        head = 0 if match is None else match.end() - match.start() - (holed - len(entry))
+        keyed = match is not None and form.is_keyed(match)
+        self.used.add(form.name if match is None else form.name_of(match))
         if self.since is not None and late < self.since:
-            self.tally.add_before(entry, head)
+            self.tally.add_before(entry, head, keyed=keyed)
             return
         if early != late:
             self.doubtful += 1
-        self.tally.add(stamp, level, entry, head, names)
+        self.tally.add(stamp, level, entry, head, names, keyed=keyed)
 
     def _stretch(self, part: Part, form: Format) -> tuple[int, int]:
         """Return the part of a file to read: all of it where it is compressed, or not in the order of time."""
         if self.since is None or part.packing:
             return 0, part.size
         seen = [(part.begins, self.firsts[part])]
-        start = place_of(part, form, self.begins - ORDER_SLACK - (_FOLD if self.folds else 0), seen)
+        times = self.begins - ORDER_SLACK - (_FOLD if self.folds else 0), self.until + ORDER_SLACK
+        start, end = place_of(part, form, times[0], seen), part.size
         last = last_entry(part, form)
         seen += [] if last is None else [last]
-        end = part.size
-        if last is not None and last[1][0] > self.until + ORDER_SLACK:
-            beyond = place_of(part, form, self.until + ORDER_SLACK, seen)
-            end = min(part.size, place_after(part, form, beyond, self.until + ORDER_SLACK))
-        if not in_order(seen):
+        if last is not None and last[1][0] > times[1]:
+            end = max(start, end_of(part, form, times[1], seen))
+        if not is_whole(part, form, (start, end), times, seen) or not in_order(seen):
             self.notes.append(f"{part.path} is not in the order of time, so the whole of it was read")
             return 0, part.size
         return start, end
@@ -243,30 +306,21 @@ class Scan:
         """Return the place from which on times of an hour that came twice are of the second; None where none is."""
         if not self.folds:
             return None
-        latest, at = float("-inf"), start
-        for data in Chunks(self._progress(part, start, end), form):
+        latest = float("-inf")
+        chunks = Chunks(self._progress(part, start, end), form)
+        for data in chunks:
             for first, _ in entries(data, form.head):
                 early, late = form.at(data, first, part.mtime) or (0.0, 0.0)
                 if early != late and early < latest - 60:
-                    return at + first
+                    return start + chunks.place + first
                 latest = max(latest, early) if early != late else latest
-            at += len(data)
         return None
 
     def _near_fold(self) -> bool:
         """Return whether the clock was put back in the time that is looked at, or just before or after."""
-        where = self.zone.where
-        if self.since is None or where is dt.UTC:
+        if self.since is None:
             return False
-        first, last = max(self.begins, self.until - 400 * 86400) - _FOLD, self.until + _FOLD
-        at = first
-        while at < last:
-            here = dt.datetime.fromtimestamp(at, where).utcoffset()
-            then = dt.datetime.fromtimestamp(min(at + 3600, last), where).utcoffset()
-            if here is not None and then is not None and then < here:
-                return True
-            at += 3600
-        return False
+        return self.zone.is_put_back(max(self.begins, self.until - 400 * 86400) - _FOLD, self.until + _FOLD)
 
     def _progress(self, part: Part, start: int, end: int) -> Iterator[bytes]:
         """Yield what is read, and say now and then on standard error how far it has come."""
@@ -299,26 +353,25 @@ class Scan:
             "many_messages": tally.many_messages,
             "tail": tail_of(ordered, self.request["tail"]) if self.request["tail"] else "",
             "read": [part.path for part in self.read],
-            "formats": sorted({form.name for part, form in self.forms.items() if part in self.read and form.name}),
+            "formats": sorted(self._formats() - {""}),
             "notes": self.notes,
+            "missing": self.missing,
             "cut": self.cut,
             "doubtful": self.doubtful,
             "bytes": self.bytes,
         }
 
+    def _formats(self) -> set[str]:
+        return self.used or {form.name for part, form in self.forms.items() if part in self.read}
 
-def _zone(name: str) -> dt.tzinfo:
-    if name == "UTC":
-        return dt.UTC
-    from zoneinfo import ZoneInfo
 
-    if not name.startswith("/"):
-        return ZoneInfo(name)
-    try:
-        with open(name, "rb") as file:  # noqa: PTH123 - pathlib costs the worker a third of its start
-            return ZoneInfo.from_file(file)
-    except FileNotFoundError:
-        return dt.UTC
+def _first(pair: tuple[float, Part]) -> float:
+    return pair[0]
+
+
+def _is_access(form: Format, match: re.Match[bytes] | None) -> bool:
+    """Return whether an entry is a request, whose severity is its status."""
+    return (form.name if match is None else form.name_of(match)) == "access"
 
 
 def _settled(stamp: Stamp | None, at: int, jump: int | None) -> Stamp | None:

@@ -6,7 +6,7 @@ worker is started for every measurement.
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 Stamp = tuple[float, float]
 """When something was written, in seconds since 1970: the earliest and the latest instant that its text may mean.
@@ -22,7 +22,9 @@ _ISO = (
     rb"(?P<Y>(?:19|20)\d\d)-(?P<m>[01]\d)-(?P<d>[0-3]\d)[T_ ](?P<H>[01]\d|2[0-3]):(?P<M>[0-5]\d)"
     rb"(?::(?P<S>[0-5]\d|60)" + _FRACTION + rb")?" + _OFFSET + rb"(?!\d)"
 )
-_EPOCH = rb"(?:(?P<ms>[12]\d{12})|(?P<e>[12]\d{9})" + _FRACTION + rb")(?![\d:-])"
+_EPOCH = (
+    rb"(?:(?P<ns>[12]\d{18})|(?P<us>[12]\d{15})|(?P<ms>[12]\d{12})|(?P<e>[12]\d{9})" + _FRACTION + rb")(?![\d:-])"
+)
 _WORD = rb"(?:[\[(<]?[A-Za-z]{1,10}[\])>]?:?[ \t]+)?[\[(]?"
 """What may come before a time: a severity, a bracket."""
 _KEYS = rb"(?:@timestamp|timestamp|datetime|asctime|time|date|ts|t)"
@@ -55,6 +57,13 @@ PATTERNS = {
 }
 """How the first line of an entry begins, by the name of its format."""
 
+_BESIDE = frozenset({"iso", "nginx", "access", "apache", "django", "syslog"})
+"""Formats that may stand beside any other in one file: each is plain enough not to be taken for a further line."""
+_KEYED = frozenset({"json", "logfmt"})
+_OFTEN = 20
+"""Of the others one line in so many has to begin in a format for it to count beside that of most."""
+_FEWEST = 3
+
 _DIRECTIVES = {
     "Y": rb"(?P<Y>\d{4})",
     "y": rb"(?P<y>\d\d)",
@@ -73,6 +82,8 @@ _DIRECTIVES = {
     "%": rb"%",
 }
 _LINE = re.compile(rb"(?m)^")
+_FRACTIONS = {"ns": 1e9, "us": 1e6, "ms": 1e3}
+"""Of a second, by the name of the group that holds so many since 1970."""
 _MOST_CACHED = 20_000
 _AHEAD = 86_400
 """Seconds that a time without a year may lie after the file was last written."""
@@ -118,25 +129,63 @@ class Zone:
             found = self._minutes[key] = (one, other) if one <= other else (one, one)
         return found
 
+    def is_put_back(self, first: float, last: float) -> bool:
+        """Return whether the clock is put back between two instants."""
+        at = first
+        while at < last and self.where is not dt.UTC:
+            here = dt.datetime.fromtimestamp(at, self.where).utcoffset()
+            then = dt.datetime.fromtimestamp(min(at + 3600, last), self.where).utcoffset()
+            if here is not None and then is not None and then < here:
+                return True
+            at += 3600
+        return False
+
+
+def zone_named(name: str) -> dt.tzinfo:
+    """Return a zone by its IANA name or by its file; UTC where that file is not there, as the C library does."""
+    if name == "UTC":
+        return dt.UTC
+    from zoneinfo import ZoneInfo
+
+    if not name.startswith("/"):
+        return ZoneInfo(name)
+    try:
+        with open(name, "rb") as file:  # noqa: PTH123 - pathlib costs the worker a third of its start
+            return ZoneInfo.from_file(file)
+    except FileNotFoundError:
+        return dt.UTC
+
 
 _UTC = Zone(dt.UTC)
 
 
 class Format:
-    """How the entries of a file begin, and how their times are read."""
+    """How the entries of a file begin, and how their times are read: in one way mostly, or in several."""
 
-    def __init__(self, name: str, pattern: bytes, zone: Zone) -> None:
+    def __init__(self, name: str, patterns: Mapping[str, bytes], zone: Zone) -> None:
+        """Prepare it: `name` is that of the format of most entries, `patterns` are those of all by their names."""
         self.name = name
-        self.head = re.compile(rb"(?m)^\x00*(?:" + _renamed(pattern) + rb")")
+        self.patterns = patterns
+        self.head = re.compile(rb"(?m)^\x00*(?:" + _renamed(_either(patterns.values())) + rb")")
         self.zone = zone
-        self._groups = self.head.groupindex
+        self._names = dict(zip(map(_outer, range(len(patterns))), patterns, strict=True))
+        self._groups = _groups_of(self.head)
+
+    def name_of(self, match: re.Match[bytes]) -> str:
+        """Return the name of the format in which an entry begins."""
+        return self._names.get(match.lastgroup or "", self.name)
+
+    def is_keyed(self, match: re.Match[bytes]) -> bool:
+        """Return whether an entry says everything by keys, its time among them."""
+        return self.name_of(match) in _KEYED
 
     def stamp(self, match: re.Match[bytes], reference: float) -> Stamp | None:
         """Return when an entry was written, None for a day that never was.
 
         `reference` is about the latest that a time without a year can be.
         """
-        parts = _parts(match, self._groups)
+        groups = self._groups[match.lastgroup or ""]
+        parts = {name: text for group, name in groups if (text := match[group]) is not None}
         try:
             return _epoch(parts) or self._wall(parts, reference)
         except (ValueError, OverflowError):
@@ -168,7 +217,7 @@ class Lines(Format):
     """Every line is an entry, and no times are known."""
 
     def __init__(self) -> None:
-        super().__init__("", b"", _UTC)
+        super().__init__("", {}, _UTC)
         self.head = _LINE
 
     def stamp(self, match: re.Match[bytes], reference: float) -> Stamp | None:  # noqa: ARG002 - there is none to read
@@ -179,17 +228,32 @@ class Lines(Format):
 def formats(declared: str, zone: Zone) -> Sequence[Format]:
     """Return the formats that a file may have: the declared one, or all that are recognised."""
     if declared == "auto":
-        return [Format(name, pattern, zone) for name, pattern in PATTERNS.items()]
+        return [Format(name, {name: pattern}, zone) for name, pattern in PATTERNS.items()]
     pattern = PATTERNS[declared] if declared in PATTERNS else custom_pattern(declared)
-    return [Format(declared, pattern, zone)]
+    return [Format(declared, {declared: pattern}, zone)]
 
 
 def recognised(samples: Iterable[bytes], known: Sequence[Format]) -> Format | None:
-    """Return the format in which most entries of the samples begin; None where none begins in any."""
+    """Return the format in which most entries of the samples begin; None where none begins in any.
+
+    Where several are known it has those beside it that other entries may begin in: a server may write its requests
+    and its errors into one file, and an upgrade change the times of a log.
+    """
     texts = list(samples)
-    counts = [(sum(1 for text in texts for _ in each.head.finditer(text)), each) for each in known]
-    best, found = max(counts, key=lambda count: count[0])
-    return found if best else None
+    begun = {
+        each: {(at, m.start()) for at, text in enumerate(texts) for m in each.head.finditer(text)} for each in known
+    }
+    best = max(known, key=lambda each: len(begun[each]))
+    if not begun[best] or len(known) == 1:
+        return best if begun[best] else None
+    often = max(_FEWEST, len(begun[best]) // _OFTEN)
+    beside = [
+        each
+        for each in known
+        if each is not best and (each.name in _BESIDE or len(begun[each] - begun[best]) >= often)
+    ]
+    patterns = {name: text for each in (best, *beside) for name, text in each.patterns.items()}
+    return Format(best.name, patterns, best.zone)
 
 
 def _renamed(pattern: bytes) -> bytes:
@@ -204,17 +268,35 @@ def _renamed(pattern: bytes) -> bytes:
     return re.sub(rb"\(\?P<(\w+)>", renamed, pattern)
 
 
-def _parts(match: re.Match[bytes], groups: Iterable[str]) -> dict[str, bytes]:
-    return {name.rstrip("_"): text for name in groups if (text := match[name]) is not None}
+def _outer(number: int) -> str:
+    """Return the name of the group around the pattern of one of several formats."""
+    return f"format{number}"
+
+
+def _either(patterns: Iterable[bytes]) -> bytes:
+    return b"|".join(b"(?P<%s>%s)" % (_outer(at).encode(), pattern) for at, pattern in enumerate(patterns))
+
+
+def _groups_of(head: re.Pattern[bytes]) -> dict[str, list[tuple[str, str]]]:
+    """Return the groups within each outer one, with what they stand for."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name in head.groupindex:  # in the order of their opening parentheses
+        if name.startswith("format"):
+            inner = found[name] = []
+        else:
+            inner.append((name, name.rstrip("_")))
+    return found
 
 
 def _epoch(parts: dict[str, bytes]) -> Stamp | None:
-    if "ms" in parts:
-        at = int(parts["ms"]) / 1000
-    elif "e" in parts:
-        at = int(parts["e"]) + float(b"0." + parts.get("f", b"0"))
+    for unit, fraction in _FRACTIONS.items():
+        if unit in parts:
+            at = int(parts[unit]) / fraction
+            break
     else:
-        return None
+        if "e" not in parts:
+            return None
+        at = int(parts["e"]) + float(b"0." + parts.get("f", b"0"))
     return at, at
 
 

@@ -2,11 +2,18 @@
 
 Every probe that needs a program of the host (``systemctl``, ``journalctl``, a command of the operator's) goes
 through `run`, so that the rules about programs are in one place.
+
+A program and all that it starts is marked twice, so that it is found again whatever it makes of itself: by a
+variable of its environment, which programs may clear, and by its limit of resident memory, which Linux hands on to
+every child and otherwise has not looked at since 2.4.30 (getrlimit(2)). Only who sets that limit itself, or becomes
+another user, gets away; and who clears its environment and forks twice before its program is marked, which takes a
+fraction of a millisecond.
 """
 
 import asyncio
 import contextlib
 import os
+import resource
 import secrets
 import shutil
 import signal
@@ -24,6 +31,10 @@ DEFAULT_LIMIT_BYTES = 1 << 20
 _STANDARD_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _PASSED_ON = ("HOME", "USER", "LOGNAME")
 _TAG = "OPSCONSOLE_PROCESS"
+_LEAST_MARK = 1 << 62
+"""Bytes: a limit that no memory reaches, so that programs that ask for it take it for none."""
+_MARK_DIGITS = 15
+"""Of a token, in base 16, that are in the mark."""
 _DRAIN_SECONDS = 0.25
 _KILL_SECONDS = 2.0
 _READ_BYTES = 1 << 18
@@ -96,10 +107,12 @@ async def run(
     env: Mapping[str, str] | None = None,
     cwd: str = "/",
     limit_bytes: int = DEFAULT_LIMIT_BYTES,
+    stdin: int = subprocess.DEVNULL,
 ) -> Finished:
     """Run `argv` to its end and return how it ended.
 
-    The program has no standard input, no terminal, a session and process group of its own and the
+    The program has no standard input (unless `stdin` is a descriptor to be read), no terminal, a session and
+    process group of its own and the
     environment of `clean_environment` plus `env`. Each of its two output streams is read to the end
     but kept only up to `limit_bytes`. On timeout (seconds) and on cancellation it is killed with
     everything it started; what it left in its process group after its own end is killed too, and a
@@ -109,7 +122,8 @@ async def run(
     """
     token = secrets.token_hex(16)
     started = time.monotonic()
-    child = _start(argv, clean_environment(env) | {_TAG: token}, cwd)
+    child = _start(argv, clean_environment(env) | {_TAG: token}, cwd, stdin)
+    _mark(child.pid, token)
     watch = _Watch(child, limit_bytes)
     try:
         async with asyncio.timeout(timeout):
@@ -131,11 +145,11 @@ async def run(
     )
 
 
-def _start(argv: Sequence[str], environment: Mapping[str, str], cwd: str) -> subprocess.Popen[bytes]:
+def _start(argv: Sequence[str], environment: Mapping[str, str], cwd: str, stdin: int) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             list(argv),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
@@ -152,7 +166,7 @@ def _cannot_start(program: str, path: str, cwd: str, error: OSError | ValueError
     if isinstance(error, OSError) and error.filename == cwd:
         return CannotStartError("failed", f"the directory {cwd} cannot be entered: {error.strerror}")
     if isinstance(error, FileNotFoundError):
-        if os.path.exists(program):  # noqa: PTH110
+        if os.path.exists(program):  # noqa: PTH110 - a text stays a text here
             return CannotStartError("failed", f"the interpreter named in the first line of {program} is missing")
         return CannotStartError("not-found", f"there is no program {program}")
     if isinstance(error, PermissionError):
@@ -258,16 +272,36 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _kill_tree(pid: int, token: str) -> None:
-    """Kill the child's group and every process elsewhere that carries the run's token in its environment.
+def _mark_of(token: str) -> int:
+    return _LEAST_MARK | int(token[:_MARK_DIGITS], 16)
 
-    The token finds those that made a session of their own, as daemons do. Sweeps are repeated because
+
+def _mark(pid: int, token: str) -> None:
+    """Mark a process and the children that it may have already; what they start from then on has the mark."""
+    mark = _mark_of(token)
+    left = [pid]
+    while left:
+        number = left.pop()
+        with contextlib.suppress(OSError, ValueError):  # ended, another user's, or held to a lower limit
+            _, most = resource.prlimit(number, resource.RLIMIT_RSS)
+            resource.prlimit(number, resource.RLIMIT_RSS, (mark, most))
+        left += _children_of(number)
+
+
+def _kill_tree(pid: int, token: str) -> None:
+    """Kill the child's group and every process elsewhere that carries the mark of the run.
+
+    The marks find those that made a session of their own, as daemons do. Sweeps are repeated because
     a process may fork while it is being looked for.
     """
     _kill_group(pid)
-    needle = f"{_TAG}={token}".encode()
+    needle, mark = f"{_TAG}={token}".encode(), str(_mark_of(token)).encode()
     for _ in range(_SWEEPS):
-        found = [number for number in _process_numbers() if needle in _environment_of(number)]
+        found = [
+            number
+            for number in _process_numbers()
+            if mark in _said_of(number, "limits") or needle in _said_of(number, "environ")
+        ]
         if not found:
             return
         for number in found:
@@ -277,14 +311,19 @@ def _kill_tree(pid: int, token: str) -> None:
 
 def _process_numbers() -> list[int]:
     with contextlib.suppress(OSError):
-        return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - only the names
     return []
 
 
-def _environment_of(pid: int) -> bytes:
-    """Return the environment a process started with; nothing if it has ended or is another user's."""
+def _children_of(pid: int) -> list[int]:
+    """Return the children of a process that has one thread; none where the kernel does not tell them."""
+    return [int(number) for number in _said_of(pid, f"task/{pid}/children").split()]
+
+
+def _said_of(pid: int, name: str) -> bytes:
+    """Return what proc(5) says of a process, such as the environment it started with; nothing if it has ended."""
     try:
-        with open(f"/proc/{pid}/environ", "rb") as environ:  # noqa: PTH123
-            return environ.read()
+        with open(f"/proc/{pid}/{name}", "rb") as file:  # noqa: PTH123 - thousands of them, at once
+            return file.read()
     except OSError:
         return b""

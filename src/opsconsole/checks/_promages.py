@@ -5,13 +5,14 @@ one in the last five minutes (`--query.lookback-delta`); further back a subquery
 """
 
 import datetime as dt
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from opsconsole.checks._http import Endpoint
-from opsconsole.checks._promapi import VECTOR, Answered, Series
+from opsconsole.checks._promapi import CLOCK, VECTOR, Answered, Series
 from opsconsole.checks._promql import Selected
 from opsconsole.checks._promrows import NAME, quoted
 from opsconsole.contracts.probe import ProbeError
@@ -163,8 +164,9 @@ def _vector(answer: Answered) -> Sequence[Series]:
 
 
 def _age(at: dt.datetime, timestamp: Decimal) -> float:
-    """Return the age of a sample in seconds; what is no time counts as older than anything."""
-    return at.timestamp() - float(timestamp) if timestamp.is_finite() else float("inf")
+    """Return the age of a sample in seconds; no time, or one still to come, counts as older than anything."""
+    age = at.timestamp() - float(timestamp) if timestamp.is_finite() else math.inf
+    return age if age > -CLOCK else math.inf
 
 
 # --- what can be wrong -----------------------------------------------------------------------------

@@ -36,6 +36,9 @@ _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?|[+-]?In
 _MOST_DIGITS = 400
 """Characters of a number; the greatest float64 has 309 digits."""
 _NOT_A_NUMBER = Decimal("NaN")
+_PARTIAL = "it is partial, for a part of the storage did not answer"
+CLOCK = 60.0
+"""Seconds that two clocks may lie apart; beyond that an answer is of another time than the one asked for."""
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -95,6 +98,7 @@ class _Envelope(msgspec.Struct):
     error: str = ""
     warnings: list[str] | None = None
     infos: list[str] | None = None
+    isPartial: bool = False  # noqa: N815 - that of a cluster of VictoriaMetrics, which gives no warning
 
 
 class _Data(msgspec.Struct):
@@ -132,7 +136,9 @@ def answered(endpoint: Endpoint, answer: Answer) -> Answered:
         raise
     except (msgspec.MsgspecError, ArithmeticError, ValueError, TypeError, RecursionError, OSError) as error:
         raise _foreign(endpoint, answer, f"its result cannot be read: {_line(str(error))}") from None
-    return msgspec.structs.replace(found, warnings=_notes(envelope.warnings), infos=_notes(envelope.infos))
+    partial = (_PARTIAL,) if envelope.isPartial else ()
+    warnings = (*partial, *_notes(envelope.warnings))
+    return msgspec.structs.replace(found, warnings=warnings, infos=_notes(envelope.infos))
 
 
 def _envelope(endpoint: Endpoint, answer: Answer) -> _Envelope:
@@ -194,7 +200,7 @@ def _sample(pair: _Pair) -> Sample:
 
 
 def _log_line(labels: Mapping[str, str], value: list[Any]) -> Line:
-    if len(value) < 2 or not isinstance(value[0], str) or not isinstance(value[1], str):  # noqa: PLR2004
+    if len(value) < 2 or not isinstance(value[0], str) or not isinstance(value[1], str):  # noqa: PLR2004 - a pair
         raise ValueError("a line is no pair of a time and a text")
     if not re.fullmatch(r"[0-9]{1,19}", value[0]):
         raise ValueError("the time of a line is no number of nanoseconds")

@@ -10,14 +10,21 @@ import msgspec
 
 from opsconsole.checks.httpsources import HTTP, NO_COLON, UNIX, header_problems, url_problem
 from opsconsole.config.references import UnresolvedError, is_reference, reference_problem, resolved
-from opsconsole.contracts.probe import Environment, ProbeError, Source
+from opsconsole.contracts.probe import Environment, Lane, ProbeError, Source
+
+CONNECTIONS = 6
+"""So many items ask one server at once where its source says nothing else, as browsers do: a service with a short
+queue for new connections (5 is common) drops more, and its clients wait for a second that is not the service's."""
+_PORTS = {"http": 80, "https": 443}
 
 
 class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Whom an item asks: the options that every probe over HTTP has."""
 
     source: str = ""
-    """The server, by its name in `config.toml`; or its `url` stands here."""
+    """The server, by its name in `config.toml`; or its `url` stands here. Six items ask a server at once, whatever
+    names they have for it, and the time of the others begins with their turn; `connections = 2` of the source makes
+    it two."""
     url: str = ""
     """The server, such as `https://app.example`, or the socket of one on this host, such as
     `unix:/run/docker.sock`. With `source` it is left out."""
@@ -68,6 +75,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     secrets: tuple[str, ...] = ()
     """Values that must not be shown."""
     ca: str = ""
+    connections: int = CONNECTIONS
+    """How many requests may be under way at once, with those of everybody who asks the same server."""
     connect_timeout: float = 5.0
     """Seconds."""
     name: str
@@ -79,6 +88,38 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     def encrypted(self) -> bool:
         """Whether it is asked over TLS."""
         return self.base.startswith("https:")
+
+    @property
+    def server(self) -> str:
+        """Who answers there, whatever the paths: see `server_of`."""
+        return server_of(f"{UNIX}{self.socket}" if self.socket else self.base)
+
+
+def server_of(url: str) -> str:
+    """Return scheme, host and port of a URL, all of it for a socket, nothing where there is no such thing."""
+    if url.startswith(UNIX):
+        return url
+    try:
+        parts = urllib.parse.urlsplit(url)
+        port = parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.hostname}:{port}" if parts.hostname and port else ""
+
+
+def lane_of(options: Server, sources: Mapping[str, Source]) -> Lane | None:
+    """Return the server that an item asks, and how many items may at once; None where nothing is named.
+
+    Two sources may lead to one server, and a `url` to that of a source; the lowest number of them counts.
+    """
+    named = sources.get(options.source)
+    server = server_of(named.url if named is not None else options.url)
+    return Lane(server, _connections(server, sources)) if server else None
+
+
+def _connections(server: str, sources: Mapping[str, Source]) -> int:
+    told = [each.connections for each in sources.values() if each.kind == HTTP and server_of(each.url) == server]
+    return min((each for each in told if each is not None), default=CONNECTIONS)
 
 
 def endpoint_of(options: Server, environment: Environment) -> Endpoint:
@@ -113,6 +154,7 @@ def endpoint_of(options: Server, environment: Environment) -> Endpoint:
         headers=headers,
         secrets=tuple(secrets),
         ca=ca,
+        connections=_connections(server_of(url), environment.sources),
         connect_timeout=float(source.connect_timeout),
         name=options.source or socket or urllib.parse.urlsplit(url).netloc,
         shell=tuple(shell),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from opsconsole.checks._http import Endpoint
-from opsconsole.checks._httpproblems import problem_of
+from opsconsole.checks._httpproblems import hung_up, is_ended, problem_of
 from opsconsole.checks._threads import in_thread
 from opsconsole.contracts.probe import ProbeError
 
@@ -50,14 +50,35 @@ class Certificate(msgspec.Struct, frozen=True):
         return f"{self.subject}{hosts}, by {self.issuer}: {span}, {state}"
 
 
-async def presented(endpoint: Endpoint, seconds: float) -> tuple[Certificate, ...]:
-    """Return the certificates that a server presents, its own first; raise ProbeError."""
+class Presented(msgspec.Struct, frozen=True):
+    """What a server presents."""
+
+    certificates: tuple[Certificate, ...]
+    """Its own first."""
+    whole: bool
+    """Whether those are all; else its own alone, for this Python does not show the others."""
+
+    @property
+    def first_end(self) -> dt.datetime | None:
+        """When the first of all of them ends, None where not all could be seen."""
+        return min(each.ends_at for each in self.certificates) if self.whole else None
+
+    def lines(self, now: dt.datetime) -> list[str]:
+        """Return a line for each."""
+        found = [each.line(now) for each in self.certificates]
+        return found if self.whole else [*found, "The certificates behind it are not shown by this Python."]
+
+
+async def presented(endpoint: Endpoint, seconds: float) -> Presented:
+    """Return the certificates that a server presents; raise ProbeError."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
         async with asyncio.timeout(seconds):
-            raw = await _handshake(endpoint)
-            return await in_thread(f"read certificates {hash(raw)}", lambda: tuple(map(_read, raw)))
+            raw, whole = await _handshake(endpoint)
+            return Presented(
+                await in_thread(f"read certificates {hash(raw)}", lambda: tuple(map(_read, raw))), whole
+            )
     except TimeoutError:
         raise ProbeError(
             "source-down",
@@ -75,8 +96,8 @@ async def presented(endpoint: Endpoint, seconds: float) -> tuple[Certificate, ..
 def _unreached(endpoint: Endpoint, error: Exception, elapsed: float) -> ProbeError:
     if isinstance(error, ssl.SSLError):
         return problem_of(endpoint.name, error, elapsed)
-    if isinstance(error, ConnectionResetError | EOFError):
-        return ProbeError("tls", f"{endpoint.name} ended the TLS handshake", "is it TLS there?")
+    if is_ended(error):
+        return hung_up(endpoint.name)
     why = error.strerror if isinstance(error, socket.gaierror) else _system(error)
     return ProbeError("source-down", f"{endpoint.name} cannot be reached: {why}", "see whether it runs")
 
@@ -85,8 +106,8 @@ def _system(error: Exception) -> str:
     return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
 
 
-async def _handshake(endpoint: Endpoint) -> tuple[bytes, ...]:
-    """Return the certificates in DER."""
+async def _handshake(endpoint: Endpoint) -> tuple[tuple[bytes, ...], bool]:
+    """Return the certificates in DER, and whether they are all that the server sent."""
     parts = urllib.parse.urlsplit(endpoint.base)
     host, port = str(parts.hostname), parts.port or _HTTPS
     found = await in_thread(
@@ -111,18 +132,34 @@ def _unverified() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     return context
 
 
-def _chain(connection: Any) -> tuple[bytes, ...]:
-    """Return what a server sent; Python shows more than the first only since 3.13, and in private before."""
-    if hasattr(connection, "get_unverified_chain"):
-        return tuple(connection.get_unverified_chain()[:_MOST_CHAIN])
-    inner: Any = getattr(connection, "_sslobj", None)
-    if hasattr(inner, "get_unverified_chain"):
-        return tuple(each.public_bytes(_DER) for each in (inner.get_unverified_chain() or ())[:_MOST_CHAIN])
-    return (connection.getpeercert(binary_form=True),)
+def _chain(connection: Any) -> tuple[tuple[bytes, ...], bool]:
+    """Return what a server sent, and whether that is all; raise OSError where it is nothing.
+
+    Python has the others than the first since 3.13, and before that only for itself: what it keeps to itself may be
+    different tomorrow, and is not relied on.
+    """
+    own = connection.getpeercert(binary_form=True)
+    if own is None:
+        raise OSError("it presents no certificate")
+    asked = getattr(connection, "get_unverified_chain", None)  # DER
+    if asked is None:
+        inner = getattr(connection, "_sslobj", None)
+        asked = getattr(inner, "get_unverified_chain", None)  # objects of OpenSSL's
+    try:
+        found = tuple(_in_der(each) for each in (asked() or ())) if asked is not None else ()
+    except (AttributeError, TypeError, ValueError, ssl.SSLError):
+        found = ()
+    whole = found[:1] == (own,) and len(found) <= _MOST_CHAIN
+    return (found, True) if whole else ((own,), False)
+
+
+def _in_der(certificate: Any) -> bytes:
+    return certificate if isinstance(certificate, bytes) else bytes(certificate.public_bytes(_DER))
 
 
 def _read(der: bytes) -> Certificate:

@@ -1,9 +1,10 @@
 """Probe `command`: runs one program without a shell, and brings back how it ended and what it said."""
 
 import os
-import re
 import shlex
 import signal
+import time
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -19,8 +20,9 @@ from opsconsole.checks._commandoptions import (
 )
 from opsconsole.checks._jsonpath import JsonError, parsed
 from opsconsole.checks._jsonreading import Found, Questions, found_in, unread
-from opsconsole.checks._patterns import first_group, values_in
+from opsconsole.checks._patterns import values_in
 from opsconsole.checks._process import CannotStartError, Finished, TimedOutError
+from opsconsole.checks._searching import Match, searched
 from opsconsole.checks._threads import in_thread
 from opsconsole.contracts.probe import Context, ProbeError, ProbeKind
 from opsconsole.model.readings import Evidence, Reading
@@ -35,6 +37,7 @@ MAX_TEXT = 60_000
 _SHORT = 2 * MAX_TEXT
 """Bytes that are searched for secrets in no time."""
 _LARGEST_EXPONENT = 300
+_LEAST_SECONDS = 0.1
 _MOST_NOTES = 20
 
 
@@ -45,6 +48,7 @@ class CommandProbe:
         """Run the program to its end; its exit code is a measure, everything else that ends it is a problem."""
         argv = _argv(options)
         passed, secrets = _passed(options)
+        until = time.monotonic() + context.allowance
         try:
             finished = await _process.run(
                 argv, timeout=context.allowance, env=options.env | passed, cwd=options.cwd, limit_bytes=LIMIT_BYTES
@@ -67,7 +71,11 @@ class CommandProbe:
                 evidence,
             )
         said = await _said(finished, secrets)
-        reading = _plugin(options, said, evidence) if options.nagios else _reading(options, said, context, evidence)
+        if options.nagios:
+            reading = _plugin(options, said, evidence)
+        else:
+            matches = await _matches(options, said, until - time.monotonic())
+            reading = _reading(options, said, matches, context, evidence)
         return msgspec.structs.replace(reading, command=_line(options, argv))
 
     async def aclose(self) -> None:
@@ -122,7 +130,22 @@ class Said(msgspec.Struct, frozen=True):
         return found
 
 
-def _reading(options: CommandOptions, said: Said, context: Context, evidence: tuple[Evidence, ...]) -> Reading:
+async def _matches(options: CommandOptions, said: Said, seconds: float) -> dict[str, Match | None]:
+    """Return where each pattern of the item is found first in what was said, by pattern."""
+    patterns = tuple(dict.fromkeys(each for each in (options.value, *options.patterns.values()) if each))
+    if not patterns or said.exit_code not in options.exit_codes:
+        return {}
+    found = await searched([each[1:-1] for each in patterns], [said.text], max(_LEAST_SECONDS, seconds))
+    return {pattern: each[0] for pattern, each in zip(patterns, found, strict=True)}
+
+
+def _reading(
+    options: CommandOptions,
+    said: Said,
+    matches: Mapping[str, Match | None],
+    context: Context,
+    evidence: tuple[Evidence, ...],
+) -> Reading:
     """Return what an ordinary program came to; of its output nothing after an exit code that is not wanted."""
     asked, judged = asked_json(options), said.exit_code in options.exit_codes
     measures = said.measures(judged=judged)
@@ -131,9 +154,14 @@ def _reading(options: CommandOptions, said: Said, context: Context, evidence: tu
         measures |= {**nothing, **(unread(asked) if asked is not None else {})}
         return Reading(measures=measures, evidence=(*_notes(options, said), *evidence))
     if options.value:
-        measures["value"] = _value(options, said.text)
+        measures["value"] = _value(options, matches[options.value], said.text)
     values, missed = values_in(
-        said.text, options.patterns, options.units, options.ages, now=context.now, timezone=options.timezone
+        matches,
+        options.patterns,
+        options.units,
+        options.ages,
+        now=context.present,
+        timezone=options.timezone,
     )
     found = _json(options, said, asked, context, evidence) if asked is not None else Found()
     return Reading(
@@ -155,7 +183,7 @@ def _json(
             "too-large", f"{program} says more than {LIMIT_BYTES:,} bytes of JSON", "let it say less", evidence
         )
     try:
-        return found_in(parsed(said.text), asked, context.now)
+        return found_in(parsed(said.text), asked, context.present)
     except JsonError as error:
         raise ProbeError(
             "bad-answer", f"what {program} says is not the JSON that was meant: {error}", "see its output", evidence
@@ -198,15 +226,15 @@ def _plugin(options: CommandOptions, said: Said, evidence: tuple[Evidence, ...])
     )
 
 
-def _value(options: CommandOptions, text: str) -> Value:
-    if re.search(options.value[1:-1], text, re.MULTILINE) is None:
+def _value(options: CommandOptions, match: Match | None, text: str) -> Value:
+    if match is None:
         raise ProbeError(
             "bad-answer",
             f"{options.value} is not found in what {options.argv[0]} says",
             "see its output below, and adapt the pattern",
             (Evidence("standard output", *_shortened(text)),),
         )
-    group = first_group(options.value, text)
+    group = match.group
     found = decimal_of(group or "")
     if found is None or abs(found.adjusted()) > _LARGEST_EXPONENT:
         raise ProbeError(

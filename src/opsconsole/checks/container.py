@@ -1,6 +1,7 @@
 """Probe `container`: what Docker or podman says of the containers of a host."""
 
 import asyncio
+import datetime as dt
 import fnmatch
 import shlex
 from collections.abc import Iterable, Sequence
@@ -17,7 +18,8 @@ from opsconsole.checks._docker import (
     Service,
 )
 from opsconsole.checks._http import Clients
-from opsconsole.checks._servers import Endpoint, Server, endpoint_of, server_problems
+from opsconsole.checks._servers import Endpoint, Server, endpoint_of, lane_of, server_problems
+from opsconsole.checks._timestamps import SKEW
 from opsconsole.checks.httpsources import UNIX
 from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKind, Subjects
 from opsconsole.model.readings import Evidence, Reading
@@ -84,6 +86,8 @@ Of each: `health` is there only for a running one with a health check, `age` is 
 policy started it again, and `oom_killed` whether the service saw a process of its last run killed
 for want of memory."""
 
+_NOT_UNHEALTHY = frozenset({None, "healthy", "starting"})
+"""What nobody has heard of counts as unhealthy."""
 _UNSEEN_IF_MISSING = ("restarting", "exited", "failed", "starting", "unchecked")
 """What one that is missing might have been: these are at least what is given then."""
 
@@ -179,7 +183,7 @@ def _counts(containers: Sequence[Container]) -> dict[str, int]:
     counted = {
         "running": len(running),
         "healthy": running.count("healthy"),
-        "unhealthy": running.count("unhealthy") + missing,
+        "unhealthy": sum(each not in _NOT_UNHEALTHY for each in running) + missing,
         "starting": running.count("starting"),
         "unchecked": running.count(None),
         "restarting": states.count(RESTARTING),
@@ -199,12 +203,18 @@ def _row(container: Container, context: Context) -> tuple[Value, ...]:
         "health": container.health,
         "restarts": _number(container.restarts),
         "started": Moment(container.started) if container.started is not None else None,
-        "age": seconds((context.now - container.started).total_seconds()) if container.started else None,
-        "ended": seconds((context.now - container.ended).total_seconds()) if container.ended else None,
+        "age": _since(container.started, context),
+        "ended": _since(container.ended, context),
         "exit_code": _number(container.exit_code),
         "oom_killed": container.oom_killed,
     }
     return tuple(values[name] for name in COLUMNS)
+
+
+def _since(moment: dt.datetime | None, context: Context) -> Number | None:
+    """Return the seconds that have passed, None for a moment that is still to come by more than clocks differ."""
+    passed = -SKEW - 1 if moment is None else (context.now - moment).total_seconds()
+    return seconds(passed) if passed >= -SKEW else None
 
 
 def _number(value: int | None) -> Number | None:
@@ -282,5 +292,7 @@ KIND = ProbeKind(
     options=Options,
     subjects=lambda _options: SUBJECTS,
     open=_open,
+    server=lambda options, sources: lane_of(_server(options), sources),
     validate=_problems,
+    sources=("http",),
 )

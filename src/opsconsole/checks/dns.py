@@ -26,9 +26,10 @@ SUBJECTS: Subjects = {
     "answer": None,
 }
 """The response code: `NOERROR`, `NXDOMAIN` (there is no such name), `SERVFAIL` (the server could not find out),
-`REFUSED` and so on; how many records there are; all of them in the order of the alphabet with `, ` between; how
-long they may be kept; how long the server took; whether it is responsible for the zone; and which one it was.
-The rows have the `answer` of each record. Where the server could not say what there is, only the code is known."""
+`REFUSED` and so on, or `REFERRAL` (it only names others); how many records there are; all of them in the order of
+the alphabet with `, ` between; how long they may be kept; how long the server took; whether it is responsible for
+the zone; and which one it was. The rows have the `answer` of each record. Where the server could not say what there
+is, only the code is known."""
 SERIAL: Subjects = {"serial": Unit.COUNT}
 """With type SOA: the serial number of the zone."""
 
@@ -48,7 +49,8 @@ class DnsOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     type: Type = "A"
     """The type of the records, which `answers` has in one text: sorted, with `, ` between, names in lower case and
     without the final dot. `status` is `NOERROR`, `NXDOMAIN` where there is no such name, or `SERVFAIL` and
-    others where the server could not say, and nothing else is known. One of `A` and `AAAA` follows CNAME
+    others where the server could not say, and nothing else is known; so it is with `REFERRAL`, where it only names
+    other servers. One of `A` and `AAAA` follows CNAME
     records to where they lead."""
     server: str = ""
     """The address of the name server. Where it is left out, those of `/etc/resolv.conf` are asked in turn;

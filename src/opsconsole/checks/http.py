@@ -1,6 +1,7 @@
 """Probe `http`: one request, and what its answer says: status, time, text, JSON by path, headers, certificate."""
 
 import asyncio
+import datetime as dt
 import itertools
 import shlex
 import urllib.parse
@@ -15,7 +16,6 @@ from opsconsole.checks._httpoptions import (
     TEXT,
     HttpOptions,
     filled,
-    lane_of,
     option_problems,
     subjects_of,
 )
@@ -23,14 +23,12 @@ from opsconsole.checks._httpproblems import UntrustedError
 from opsconsole.checks._jsonpath import JsonError, parsed
 from opsconsole.checks._jsonreading import Found, Questions, found_in, questions_of, unread, value_of
 from opsconsole.checks._scales import scale_of
+from opsconsole.checks._servers import lane_of
 from opsconsole.checks._threads import in_thread
 from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKind
 from opsconsole.model.readings import MAX_TEXT, Evidence, Reading
 from opsconsole.model.redaction import redacted
 from opsconsole.model.values import Number, Unit, Value, number, seconds
-
-DEPTH = 32
-"""So many requests are on their way to one server at once."""
 
 _LARGE = 64 * 1024
 """Bytes from which on JSON is read in a thread, so that other items are not held up."""
@@ -56,13 +54,13 @@ class HttpProbe:
         if not endpoint.encrypted:
             raise ProbeError("bad-options", f"{endpoint.name} is not asked over https, so it has no certificate")
         began = asyncio.get_running_loop().time()
-        chain = await _tls.presented(endpoint, context.allowance)
+        seen = await _tls.presented(endpoint, context.allowance)
         left = context.timeout - (asyncio.get_running_loop().time() - began)
         try:
             answer = await self._answer(options, endpoint, msgspec.structs.replace(context, timeout=left))
         except UntrustedError as error:
-            return _with_certificate(_untrusted(options, endpoint), chain, context, distrust=error.why)
-        return _with_certificate(await _reading(options, endpoint, answer, context), chain, context)
+            return _with_certificate(_untrusted(options, endpoint), seen, context, distrust=error.why)
+        return _with_certificate(await _reading(options, endpoint, answer, context), seen, context)
 
     async def _answer(self, options: HttpOptions, endpoint: Endpoint, context: Context) -> Answer:
         answer = await self._environment.shared(Clients).ask(
@@ -115,7 +113,8 @@ async def _reading(options: HttpOptions, endpoint: Endpoint, answer: Answer, con
     if options.text:
         measures[TEXT] = _text(answer, notes)
     for name, header in options.answer_headers.items():
-        measures[name] = _header(name, answer.headers.get(header.lower()), header, options, context, notes)
+        said = answer.headers.get(header.lower())
+        measures[name] = _header(name, said, header, options, context.present, notes)
     found = Found()
     if asked.any:
         found = await _found(options, asked, endpoint, answer, context)
@@ -137,7 +136,7 @@ async def _found(
     """Return what the JSON of an answer holds; of one with an error status, nothing where it holds none."""
 
     def read() -> Found:
-        return found_in(parsed(answer.body), asked, context.now)
+        return found_in(parsed(answer.body), asked, context.present)
 
     try:
         if len(answer.body) < _LARGE:
@@ -177,14 +176,14 @@ def _text(answer: Answer, notes: list[str]) -> Value:
 
 
 def _header(
-    name: str, said: str | None, header: str, options: HttpOptions, context: Context, notes: list[str]
+    name: str, said: str | None, header: str, options: HttpOptions, now: dt.datetime, notes: list[str]
 ) -> Value:
     if said is None:
         notes.append(f"{name}: the answer has no header '{header}'")
         return None
     scale = scale_of(options.units[name]) if name in options.units else None
     try:
-        return value_of(said, scale, context.now if name in options.ages else None, options.timezone)
+        return value_of(said, scale, now if name in options.ages else None, options.timezone)
     except ValueError as error:
         notes.append(f"{name}: {error}")
         return None
@@ -213,31 +212,26 @@ def _untrusted(options: HttpOptions, endpoint: Endpoint) -> Reading:
     measures: dict[str, Value] = dict.fromkeys((*ALWAYS, *unread(questions_of(options))))
     measures |= dict.fromkeys([*options.answer_headers, *([TEXT] if options.text else [])])
     parts = urllib.parse.urlsplit(endpoint.base)
-    where = f"{parts.hostname}:{parts.port or 443}"
-    return Reading(
-        measures=measures,
-        command=f"openssl s_client -connect {shlex.quote(where)} -servername {shlex.quote(str(parts.hostname))} "
-        "-showcerts </dev/null",
-    )
+    host = str(parts.hostname)
+    where = f"[{host}]:{parts.port or 443}" if ":" in host else f"{host}:{parts.port or 443}"
+    words = ["openssl", "s_client", "-connect", where, "-servername", host, "-showcerts"]
+    return Reading(measures=measures, command=f"{shlex.join(words)} </dev/null")
 
 
-def _with_certificate(
-    reading: Reading, chain: tuple[_tls.Certificate, ...], context: Context, *, distrust: str = ""
-) -> Reading:
-    left = [seconds((each.ends_at - context.now).total_seconds()) for each in chain]
+def _with_certificate(reading: Reading, seen: _tls.Presented, context: Context, *, distrust: str = "") -> Reading:
+    own, first_end = seen.certificates[0], seen.first_end
     measures: dict[str, Value] = {
-        "certificate_left": left[0],
-        "chain_left": min(left, key=lambda each: each.value),
+        "certificate_left": seconds((own.ends_at - context.now).total_seconds()),
+        "chain_left": None if first_end is None else seconds((first_end - context.now).total_seconds()),
         "trusted": not distrust,
         "distrust": distrust or "none",
-        "issuer": chain[0].issuer,
+        "issuer": own.issuer,
     }
-    lines = [each.line(context.now) for each in chain]
     trust = f"It is not trusted: {distrust}. No request was sent." if distrust else "It is trusted."
     return msgspec.structs.replace(
         reading,
         measures={**reading.measures, **measures},
-        evidence=(Evidence("certificates", "\n".join([trust, *lines])), *reading.evidence),
+        evidence=(Evidence("certificates", "\n".join([trust, *seen.lines(context.now)])), *reading.evidence),
     )
 
 
@@ -250,7 +244,7 @@ KIND = ProbeKind(
     options=HttpOptions,
     subjects=subjects_of,
     open=HttpProbe,
-    lane=lane_of,
-    depth=DEPTH,
+    server=lane_of,
     validate=option_problems,
+    sources=("http",),
 )

@@ -34,7 +34,7 @@ class HttpReport(msgspec.Struct, frozen=True, kw_only=True):
     """It answered that these are not the right ones, or that there are none."""
     encrypted: bool = False
     certificate_left: Number | None = None
-    """Seconds until the first of its certificates ends; negative afterwards. None where they could not be seen."""
+    """Seconds until the first of its certificates ends that could be seen; negative afterwards. None for none."""
 
 
 class _Allowance(msgspec.Struct, frozen=True):
@@ -72,10 +72,10 @@ async def inspect_http(name: str, source: Source, now: dt.datetime | None = None
 
 async def _with_certificate(report: HttpReport, endpoint: Endpoint, now: dt.datetime) -> HttpReport:
     try:
-        chain = await _tls.presented(endpoint, min(_PATIENCE, endpoint.connect_timeout))
+        seen = await _tls.presented(endpoint, min(_PATIENCE, endpoint.connect_timeout))
     except ProbeError as error:
         return msgspec.structs.replace(report, problem=error.problem)
-    left = min((each.ends_at - now).total_seconds() for each in chain)
+    left = (min(each.ends_at for each in seen.certificates) - now).total_seconds()
     return msgspec.structs.replace(report, certificate_left=seconds(left))
 
 

@@ -47,6 +47,8 @@ def url_problem(url: str) -> str | None:
         return "it is no URL: its host or its port cannot be read"
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         return "it is no URL such as 'https://app.example/health' or 'unix:/run/docker.sock'"
+    if not _is_host(parts.hostname):
+        return "its host is no name: each part between two dots has from 1 to 63 characters"
     if "@" in parts.netloc:
         return "it holds a user or a password; give them as `user` and `password = 'env:NAME'`"
     if parts.fragment:
@@ -54,6 +56,14 @@ def url_problem(url: str) -> str | None:
     if port == 0 or re.search(r"[\s\x00-\x1f]", url):
         return "it holds a character, or a port, that no URL has"
     return None
+
+
+def _is_host(host: str) -> bool:
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def header_problems(headers: dict[str, str]) -> list[tuple[str, str]]:

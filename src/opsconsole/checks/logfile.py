@@ -63,8 +63,9 @@ class LogfileOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     rotated: bool = True
     """Whether rotated files are looked at, too."""
     partial: bool = False
-    """Accept a log that begins within the time looked at, because it is new or because older files were removed.
-    Without it what is counted is taken for the least that there was, since there may have been more."""
+    """Accept a log that begins within the time looked at, because it is new or because older files were removed, or
+    in which a numbered file is missing. Without it what is counted is taken for the least that there was, since
+    there may have been more."""
 
 
 _LINES = ("time", "level", "message", "pattern")
@@ -128,7 +129,8 @@ def _tells_messages(options: LogfileOptions) -> bool:
 
 def _reading(options: LogfileOptions, span: Span, zone: str, answer: Answer, context: Context) -> Reading:
     measures = _measures(options, span, answer, context)
-    unsure = bool(answer.cut) or (_begins_late(span, answer) and not options.partial)
+    incomplete = _begins_late(span, answer) or bool(answer.missing)
+    unsure = bool(answer.cut) or (incomplete and not options.partial)
     columns, rows, whole = _table(options, answer)
     counted = ("count", "burst", *options.patterns, *_OF_MESSAGES, "new")
     return Reading(
@@ -237,6 +239,8 @@ def _account(options: LogfileOptions, span: Span, zone: str, answer: Answer) -> 
     if options.before is not None and span.since is not None and answer.oldest is not None:
         begins = span.since.timestamp() - float(options.before.seconds)
         said.append(f"compared with the time since {_at(max(begins, answer.oldest))}")
+    unseen = "what it held was not seen" + ("" if options.partial else " (`partial` accepts it)")
+    said += [f"{each}, so {unseen}" for each in answer.missing]
     if answer.cut:
         said.append(f"{answer.cut} entries are longer than 1 MiB, of which the rest was not searched")
     if answer.doubtful:
@@ -257,7 +261,7 @@ def _at(at: float) -> str:
 def _command(options: LogfileOptions, answer: Answer) -> str:
     """Return a line that shows the same entries, of the same files, whatever their times."""
     files = answer.read or [options.path]
-    packed = {os.path.splitext(each)[1] for each in files} & {".gz", ".bz2", ".xz", ".zst"}  # noqa: PTH122
+    packed = {os.path.splitext(each)[1] for each in files} & {".gz", ".bz2", ".xz", ".zst"}  # noqa: PTH122 - a text stays a text here
     grep = "grep" if not packed else "zgrep" if packed == {".gz"} else "xzgrep"
     if options.patterns and all(map(_is_expression, options.patterns.values())):
         words = [grep, "-hP", *(f"-e{each[1:-1]}" for each in list(options.patterns.values())[:1])]

@@ -12,6 +12,7 @@ import msgspec
 from opsconsole.checks import _logql
 from opsconsole.checks._http import Clients, Endpoint, Server, endpoint_of, server_problems
 from opsconsole.checks._promapi import (
+    CLOCK,
     MAX_QUERY,
     SCALAR,
     STREAMS,
@@ -26,6 +27,7 @@ from opsconsole.checks._promapi import (
 )
 from opsconsole.checks._promql import problem_of, with_target
 from opsconsole.checks._promrows import column_of, label_problems, named, series_name, texts_of
+from opsconsole.checks._servers import lane_of
 from opsconsole.checks._spans import Span, since_problem, span_of
 from opsconsole.checks._threads import in_thread
 from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKind, Subjects
@@ -211,7 +213,21 @@ class _Asking:
         self._elapsed = max(self._elapsed, answer.elapsed)
         found = await in_thread(f"answer {id(answer)}", lambda: answered(self._endpoint, answer))
         self._notes |= {each.title: each for each in found.notes}
+        self._refuse_other_time(found)
         return found
+
+    def _refuse_other_time(self, found: Answered) -> None:
+        """Raise ProbeError where an answer is not of the time asked for, as of a cache."""
+        margin = dt.timedelta(seconds=CLOCK)
+        first, last = self._span.ends - dt.timedelta(seconds=self._span.seconds), self._span.ends
+        times = [(found.at, last)] if found.at is not None else [(each.at, first) for each in found.lines]
+        odd = next((at for at, since in times if not since - margin <= at <= last + margin), None)
+        if odd is not None:
+            raise ProbeError(
+                "stale",
+                f"{self._endpoint.name} answers for {odd:%Y-%m-%d %H:%M:%SZ}, which was not asked for",
+                "does a cache answer in its place?",
+            )
 
     async def _newest(self) -> float:
         """Return the seconds from the newest line of the selector to the end; raise ProbeError without a line."""
@@ -369,5 +385,7 @@ KIND = ProbeKind(
     options=LokiOptions,
     subjects=_subjects,
     open=LokiProbe,
+    server=lane_of,
     validate=_problems,
+    sources=("http",),
 )

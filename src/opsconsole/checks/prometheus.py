@@ -11,6 +11,7 @@ from opsconsole.checks import _promages
 from opsconsole.checks._http import Clients, Endpoint, Server, endpoint_of, server_problems
 from opsconsole.checks._promages import Ages
 from opsconsole.checks._promapi import (
+    CLOCK,
     MATRIX,
     MAX_QUERY,
     SCALAR,
@@ -27,6 +28,7 @@ from opsconsole.checks._promapi import (
 from opsconsole.checks._promql import TARGET, fills_in, problem_of, selectors, uses_target, with_target
 from opsconsole.checks._promrange import MOST_POINTS, Asked, Summary, expected, pairs_each, step_for, summary
 from opsconsole.checks._promrows import column_of, label_problems, named, series_name, texts_of
+from opsconsole.checks._servers import lane_of
 from opsconsole.checks._spans import SCHEDULED, WINDOW, Span, since_problem, span_of
 from opsconsole.checks._threads import in_thread
 from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKind, Subjects
@@ -39,8 +41,6 @@ SERIES, VALUE, AGE = "series", "value", "age"
 _MAX_ANSWER = 8 << 20
 """Bytes of an answer (8 MiB): 300 series of 240 points are 2 MiB."""
 _WHOLE = 100
-_CLOCK = 60.0
-"""Seconds that the clocks of this host and of the server may lie apart, where samples may be no older."""
 
 
 class PrometheusOptions(Server, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -164,6 +164,7 @@ class _Asking:
         found = await self._ask(RANGE, params)
         if found.kind != MATRIX:
             raise _kind_problem(found.kind)
+        self._refuse_other_points(found, span, step)
         ages = Ages()
         if span.live or not found.series:
             ages = await self._ages(query, span.ends, has_series=bool(found.series))
@@ -235,13 +236,27 @@ class _Asking:
         if found.at is None:
             return
         apart = abs((found.at - self._context.now).total_seconds())
-        most = max(_CLOCK, float(self._options.max_age.seconds)) + self._context.timeout
+        most = max(CLOCK, float(self._options.max_age.seconds)) + self._context.timeout
         if apart > most:
             raise ProbeError(
                 "stale",
                 f"{self._endpoint.name} answers for {found.at:%Y-%m-%d %H:%M:%SZ}, which is "
                 f"{formatted(seconds(int(apart)))} from now",
                 "are the clocks of both hosts right, or does a cache answer in its place?",
+            )
+
+    def _refuse_other_points(self, found: Answered, span: Span, step: int) -> None:
+        """Raise ProbeError where points lie beyond what was asked for, as in the answer of a cache.
+
+        Some servers move the ends to multiples of the step (Mimir and Thanos, where they are told to).
+        """
+        first, last = span.begins - dt.timedelta(seconds=step), span.ends + dt.timedelta(seconds=step)
+        odd = next((at for each in found.series for at in _ends(each) if not first <= at <= last), None)
+        if odd is not None:
+            raise ProbeError(
+                "stale",
+                f"{self._endpoint.name} answers with points of {odd:%Y-%m-%d %H:%M:%SZ}, which were not asked for",
+                "does a cache answer in its place?",
             )
 
     def _refuse_gaps(self, sums: Mapping[str, Summary], found: Answered, notes: Sequence[Evidence]) -> None:
@@ -314,6 +329,11 @@ class _Asking:
             evidence=tuple(each for each in (*notes, *found.notes) if each.text),
             command=curl(self._endpoint, path, params),
         )
+
+
+def _ends(each: Series) -> Sequence[dt.datetime]:
+    """Return the times of the first and the last point of a series."""
+    return [one.at for one in (*each.samples[:1], *each.samples[-1:])]
 
 
 def _points(rows: Mapping[str, Series]) -> Evidence:
@@ -418,5 +438,7 @@ KIND = ProbeKind(
     options=PrometheusOptions,
     subjects=_subjects,
     open=PrometheusProbe,
+    server=lane_of,
     validate=_problems,
+    sources=("http",),
 )

@@ -119,7 +119,7 @@ def _state_of(shown: Mapping[str, str], context: Context) -> dict[str, Value]:
         "enabled": _systemd.text(shown.get("UnitFileState")),
         "description": _systemd.text(shown.get("Description")),
         "since": _systemd.age(_systemd.moment(shown.get("StateChangeTimestamp", "")), context.now),
-        "needs_reload": shown.get("NeedDaemonReload") == "yes",
+        "needs_reload": {"yes": True, "no": False}.get(shown.get("NeedDaemonReload", "")),
         "restarts": _systemd.whole(shown.get("NRestarts")),
         "memory": memory,
         "memory_peak": _systemd.whole(shown.get("MemoryPeak"), Unit.BYTES),
@@ -229,4 +229,5 @@ KIND = ProbeKind(
     subjects=_subjects,
     open=_open,
     validate=_problems,
+    amiss=lambda options: "units that have failed" if options.state else "",
 )

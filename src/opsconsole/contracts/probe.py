@@ -1,6 +1,7 @@
 """What a probe is: it measures one thing and never judges."""
 
 import datetime as dt
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
@@ -79,6 +80,13 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     way (a server-side timeout) does so a little earlier and raises ProbeError with the reason `timeout`."""
     target: str = ""
     """The target of `for_each` that is measured; already filled in for `{target}` in the options."""
+    begun: float = msgspec.field(default_factory=time.monotonic)
+    """What the monotonic clock said at `now`."""
+
+    @property
+    def present(self) -> dt.datetime:
+        """The present time by the run's clock: later than `now` by what has passed since."""
+        return self.now + dt.timedelta(seconds=time.monotonic() - self.begun)
 
     @property
     def allowance(self) -> float:

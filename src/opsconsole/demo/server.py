@@ -46,18 +46,21 @@ class ServerProcess:
                 os.kill(self.pid, number)
 
 
-def start_server(command: Sequence[str], account: Account, log: Path) -> ServerProcess:
+def start_server(
+    command: Sequence[str], account: Account, log: Path, *, ended_by: signal.Signals = signal.SIGQUIT
+) -> ServerProcess:
     """Start a server in a session of its own (Ctrl-C is ours to handle) that the kernel ends when we die.
 
-    The kernel does that when the *thread* dies that started it, so a thread is kept for as long as the server runs:
-    whoever calls this, a worker of an executor for example, may end before.
+    It ends it by `ended_by`, which is PostgreSQL's signal for an immediate shutdown unless told otherwise: nobody is
+    left to whom the data could matter. The kernel does that when the *thread* dies that started it, so a thread is
+    kept for as long as the server runs: whoever calls this, a worker of an executor for example, may end before.
     """
     started: Future[int] = Future()
     ended = threading.Event()
 
     def keep() -> None:
         try:
-            process = _spawn(command, account, log)
+            process = _spawn(command, account, log, ended_by)
         except Exception as error:  # noqa: BLE001  (whatever it is belongs to the thread that waits for it)
             started.set_exception(error)
         else:
@@ -66,16 +69,17 @@ def start_server(command: Sequence[str], account: Account, log: Path) -> ServerP
         finally:
             ended.set()
 
-    threading.Thread(target=keep, name="postgresql", daemon=True).start()
+    threading.Thread(target=keep, name="demo-server", daemon=True).start()
     return ServerProcess(started.result(), ended)
 
 
-def _spawn(command: Sequence[str], account: Account, log: Path) -> subprocess.Popen[bytes]:
+def _spawn(
+    command: Sequence[str], account: Account, log: Path, ended_by: signal.Signals
+) -> subprocess.Popen[bytes]:
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         return subprocess.Popen(
-            # An immediate shutdown is what it ends with: nobody is left to whom the data could matter.
-            launched(account, command, ended_by=signal.SIGQUIT),
+            launched(account, command, ended_by=ended_by),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

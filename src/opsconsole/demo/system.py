@@ -41,6 +41,8 @@ class Running:
     """Directories and files that the checklists name, such as `/var/log/webapp`, and where they are in the demo."""
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Options that are other ones here, by `CHECKLIST/ITEM`."""
+    words: Mapping[str, str] = field(default_factory=dict)
+    """Parts of conditions that are other ones here, such as the account that writes the logs."""
     at: Callable[[dt.datetime], None] = _always
     """Makes the system as it was at an instant (aware): called before each run of the past, and with the present at
     the end. It was well until then, whatever its fault is."""
@@ -53,6 +55,13 @@ class Past:
     checklist: str
     runs: int
     """How many of the due ones before the present one."""
+    unmeasured: tuple[str, ...] = ()
+    """Items that tell of the moment itself, such as how busy this host is: nobody can measure that afterwards."""
+    unseen: tuple[str, ...] = ()
+    """Items that look back on runs which this past does not have."""
+    unbroken: bool = False
+    """A later start fills in those that were due since, `runs` at most; with more, it begins with new records.
+    While the console is open, the demo runs each interval's itself, as cron would."""
 
 
 Run = Callable[[Path, dt.datetime, DemoFault | None], AbstractContextManager[Running]]

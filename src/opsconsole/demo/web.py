@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import ssl
 import threading
 import time
 import urllib.parse
@@ -52,22 +53,43 @@ def as_json(value: Any, status: int = 200, after: float = 0.0) -> Answer:
 
 
 @contextlib.contextmanager
-def serving(answering: Answering) -> Iterator[str]:
-    """Serve on a free port of loopback for the length of the block; yield the URL, without a slash at its end."""
-    with _Server(("127.0.0.1", 0), _handler(answering)) as server:
+def serving(answering: Answering, *, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Serve on loopback for the length of the block; yield the URL, without a slash at its end.
+
+    `port` is taken where it is free, for names of targets that stay the same, else any other; `tls` makes it https.
+    """
+    with _opened(port, _handler(answering)) as server:
+        server.tls = tls
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="demo-web", daemon=True)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
+            yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
         finally:
             server.shutdown()
             thread.join()
+
+
+def _opened(port: int, handler: type[BaseHTTPRequestHandler]) -> "_Server":
+    try:
+        return _Server(("127.0.0.1", port), handler)
+    except OSError:
+        return _Server(("127.0.0.1", 0), handler)
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = _WAITING
+    tls: ssl.SSLContext | None = None
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Shake hands, where that is asked for, in the thread of the request."""
+        if self.tls is None:
+            super().finish_request(request, client_address)
+            return
+        request.settimeout(_IDLE_SECONDS)
+        with self.tls.wrap_socket(request, server_side=True) as secured:
+            super().finish_request(secured, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a client that went away: the terminal belongs to the console."""
@@ -77,6 +99,7 @@ def _handler(answering: Answering) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = _IDLE_SECONDS
+        disable_nagle_algorithm = True  # a body would wait for the acknowledgement of its header
 
         def do_GET(self) -> None:
             self._reply()

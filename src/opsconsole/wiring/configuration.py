@@ -23,7 +23,11 @@ SOURCE_KINDS = {
         SourceKind(name="postgresql", keys=("dsn",), check=_postgresql_problems),
         SourceKind(name="questdb", keys=("dsn",), check=_postgresql_problems),
         SourceKind(name="mysql", keys=("dsn", "password", "ca"), check=mysql_problems),
-        SourceKind(name="http", keys=("url", "user", "password", "bearer", "headers", "ca"), check=http_problems),
+        SourceKind(
+            name="http",
+            keys=("url", "user", "password", "bearer", "headers", "ca", "connections"),
+            check=http_problems,
+        ),
     )
 }
 """Kinds of sources, each with what is known of it without connecting."""

@@ -1,7 +1,7 @@
 """The services of the demo: the same, on a system of its own and with records of its own."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -10,13 +10,16 @@ from typing import Any
 import msgspec
 
 from opsconsole.config.checklists import LoadedChecklist, LoadedChecklists, load_checklists
-from opsconsole.demo.system import DemoFault, DemoSystem, Running
+from opsconsole.contracts.store import Store
+from opsconsole.demo.system import DemoFault, DemoSystem, Past, Running
 from opsconsole.demo.systems import SystemName, demo_system
 from opsconsole.engine.engine import Engine
 from opsconsole.engine.identity import current_actor
 from opsconsole.engine.measuring import MeasuringOptions
 from opsconsole.model.checklists import Checklist, Item
-from opsconsole.model.events import Via
+from opsconsole.model.condition_parser import parse_condition
+from opsconsole.model.conditions import Condition
+from opsconsole.model.events import Actor, Via
 from opsconsole.model.redaction import redacted
 from opsconsole.model.runs import RunState, fold
 from opsconsole.store.sqlite import SqliteStore
@@ -27,7 +30,8 @@ from opsconsole.wiring.definitions import (
     shipped_qualifications,
     with_qualifications,
 )
-from opsconsole.wiring.demo_past import COLLEAGUE, lived_through
+from opsconsole.wiring.demo_past import COLLEAGUE, lived_through, missed_since, whole_past
+from opsconsole.wiring.demo_watch import CRON, watched
 from opsconsole.wiring.kinds import probe_kinds
 from opsconsole.wiring.secrets import known_secrets
 from opsconsole.wiring.services import Services, engine_of
@@ -47,8 +51,11 @@ def demo_store(path: Path, last: str) -> SqliteStore:
     aside: there is one to sign.
     """
     store = SqliteStore(path)
-    if not _is_done(store, last):
-        return store
+    return _set_aside(store, path) if _is_done(store, last) else store
+
+
+def _set_aside(store: SqliteStore, path: Path) -> SqliteStore:
+    """Keep records under another name, and return new ones."""
     store.close()
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     path.rename(path.with_name(f"{path.stem}-until-{stamp}.db"))
@@ -67,6 +74,38 @@ def _is_done(store: SqliteStore, last: str) -> bool:
 def _latest_states(store: SqliteStore) -> Iterator[RunState | None]:
     for key in store.runs(limit=6):
         yield fold(store.events(key.id))
+
+
+def _with_past(
+    store: SqliteStore,
+    path: Path,
+    make: Callable[[Store, Actor], Engine],
+    definitions: Definitions,
+    past: Sequence[Past],
+    at: Callable[[datetime], None],
+) -> SqliteStore:
+    """Return the records with the past that there has to be: new ones where too much of it is missing by now."""
+
+    def engine_at(clock: Callable[[], datetime]) -> Engine:
+        return _with_clock(partial(make, store, COLLEAGUE), clock)
+
+    try:
+        lives = None
+        if store.runs(limit=1):
+            lives = missed_since(engine_at, definitions, past, partial(_latest_period, store))
+        if lives is None:
+            store = _set_aside(store, path) if store.runs(limit=1) else store
+            lives = whole_past(engine_at, definitions, past)
+        lived_through(engine_at, definitions, lives, at)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _latest_period(store: SqliteStore, checklist: str) -> str:
+    keys = store.runs(checklist, limit=1)
+    return keys[0].period if keys else ""
 
 
 def _with_clock(make: Callable[[], Engine], clock: Callable[[], datetime]) -> Engine:
@@ -98,12 +137,27 @@ def _adapted(loaded: LoadedChecklist, running: Running) -> LoadedChecklist:
 def _on(checklist: Checklist, running: Running) -> Checklist:
     def changed(item: Item) -> Item:
         other = running.options.get(f"{checklist.id}/{item.id}", {})
-        return msgspec.structs.replace(item, options={**_placed(item.options, running.places), **other})
+        return msgspec.structs.replace(
+            item,
+            options={**_placed(item.options, running.places), **other},
+            require=_worded(item.require, running.words),
+            target=_worded(item.target, running.words),
+        )
 
     sections = tuple(
         msgspec.structs.replace(section, items=tuple(map(changed, section.items))) for section in checklist.sections
     )
     return msgspec.structs.replace(checklist, sections=sections)
+
+
+def _worded(conditions: tuple[Condition, ...], words: Mapping[str, str]) -> tuple[Condition, ...]:
+    def said(condition: Condition) -> Condition:
+        text = condition.text
+        for shipped, own in words.items():
+            text = text.replace(shipped, own)
+        return condition if text == condition.text else parse_condition(text)
+
+    return tuple(map(said, conditions))
 
 
 def _placed(value: Any, places: Mapping[str, Path]) -> Any:
@@ -136,18 +190,24 @@ def demo_services(
     now = datetime.now(UTC)
     with system.run(directory, now, fault) as running:
         definitions = demo_definitions(system, running)
-        secrets = known_secrets(msgspec.structs.replace(found, sources=dict(running.sources)))
-        store = demo_store(directory / "records" / f"{fault or 'good'}.db", system.last_of(fault))
+        secrets = known_secrets(
+            msgspec.structs.replace(found, sources=dict(running.sources)), definitions.checklists.values()
+        )
         options = MeasuringOptions(skip=system.skips, secrets=secrets)
-        make = partial(engine_of, store, running.sources, state=directory, options=options, definitions=definitions)
+
+        def make(store: Store, actor: Actor) -> Engine:
+            return engine_of(
+                store, running.sources, actor, state=directory, options=options, definitions=definitions
+            )
+
+        path, past = directory / "records" / f"{fault or 'good'}.db", system.past_of(fault)
+        store = _with_past(demo_store(path, system.last_of(fault)), path, make, definitions, past, running.at)
         notices = (*running.notices, *system.notices)
-        try:
-            past = system.past_of(fault)
-            if past and not store.runs(limit=1):
-                lived_through(partial(_with_clock, partial(make, COLLEAGUE)), definitions, past, running.at)
+        lists = [definitions.checklist(each.checklist) for each in past if each.unbroken and via is Via.CONSOLE]
+        with closing(store):
             running.at(now)
-            yield Services(
-                engine=make(actor),
+            parts = Services(
+                engine=make(store, actor),
                 definitions=definitions,
                 notices=(*notices, _ABOUT_PAST) if past else notices,
                 problems=definitions.problems,
@@ -158,5 +218,5 @@ def demo_services(
                 verifier=partial(verifier_of, found),
                 redact=partial(redacted, known=secrets),
             )
-        finally:
-            store.close()
+            with watched(partial(SqliteStore, path), partial(make, actor=CRON), lists):
+                yield parts

@@ -2,7 +2,8 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from opsconsole.demo.system import Past
@@ -25,6 +26,13 @@ AFTER_DUE = dt.timedelta(minutes=9)
 """How late the colleague begins."""
 AFTER_BEGIN = dt.timedelta(seconds=20)
 """How long after the beginning of an interval its list is run."""
+_NEARLY_OVER = dt.timedelta(seconds=60)
+"""How long before the end of an interval it counts as past."""
+_A_LOOK = dt.timedelta(seconds=2)
+_PACE = {Cadence.INTERVAL: dt.timedelta(milliseconds=20)}
+"""How long each look at the clock takes somebody, and cron, whose runs have to end with their interval."""
+_TOO_LATE = "it is measured at the moment only, and nobody can do that now"
+_UNSEEN = "it looks back on runs that the demo did not make up"
 _FAR_ENOUGH = {
     Cadence.INTERVAL: dt.timedelta(days=1),
     Cadence.DAILY: dt.timedelta(days=4),
@@ -35,53 +43,87 @@ _FAR_ENOUGH = {
 """How far back a due period is to be looked for, at most, for each one wanted: business days leave gaps."""
 
 
+@dataclass(frozen=True, slots=True)
+class Life:
+    """A run to be made up."""
+
+    moment: dt.datetime
+    period: Period
+    past: Past
+
+
 def lived_through(
-    engine_at: MakeEngine,
-    definitions: Definitions,
-    past: Sequence[Past],
-    at: Callable[[dt.datetime], None],
+    engine_at: MakeEngine, definitions: Definitions, lives: Sequence[Life], at: Callable[[dt.datetime], None]
 ) -> None:
-    """Open, measure and, where it is asked for, sign the runs before the present ones, the oldest first.
+    """Open, measure and, where it is asked for, sign runs before the present ones, the oldest first.
 
     `engine_at` makes an engine of the colleague's with a clock; `at` makes the system as it was at an instant.
     """
-    asyncio.run(_lived_through(engine_at, definitions, past, at))
+    asyncio.run(_lived_through(engine_at, definitions, lives, at))
+
+
+def whole_past(engine_at: MakeEngine, definitions: Definitions, past: Sequence[Past]) -> list[Life]:
+    """Return all runs before the demo's own."""
+    return _in_order(life for each in past for life in _before(engine_at, definitions, each, each.runs))
+
+
+def missed_since(
+    engine_at: MakeEngine, definitions: Definitions, past: Sequence[Past], latest: Callable[[str], str]
+) -> list[Life] | None:
+    """Return the runs that were due since the last demo and must not be missing; None where they are too many.
+
+    `latest` gives the key of the last period of a checklist that there is a run of.
+    """
+    found: list[Life] = []
+    for each in past:
+        if not each.unbroken:
+            continue
+        since = latest(each.checklist)
+        missed = [life for life in _before(engine_at, definitions, each, each.runs + 1) if life.period.key > since]
+        if len(missed) > each.runs:
+            return None
+        found += missed
+    return _in_order(found)
+
+
+def _in_order(lives: Iterable[Life]) -> list[Life]:
+    return sorted(lives, key=lambda life: (life.moment, life.past.checklist))
 
 
 async def _lived_through(
-    engine_at: MakeEngine,
-    definitions: Definitions,
-    past: Sequence[Past],
-    at: Callable[[dt.datetime], None],
+    engine_at: MakeEngine, definitions: Definitions, lives: Sequence[Life], at: Callable[[dt.datetime], None]
 ) -> None:
-    now = dt.datetime.now(dt.UTC)
-    present = engine_at(lambda: now)
-    runs = [
-        (moment, period, definitions.checklist(each.checklist))
-        for each in past
-        for moment, period in _before(present, definitions.checklist(each.checklist), each.runs)
-    ]
-    for moment, period, checklist in sorted(runs, key=lambda run: (run[0], run[2].id)):
-        at(moment)
-        engine = engine_at(_Clock(moment))
-        async with opened(engine, checklist, period) as session:
-            await engine.measure(session)
-            await _done(session)
+    for life in lives:
+        checklist = definitions.checklist(life.past.checklist)
+        at(life.moment)
+        engine = engine_at(_Clock(life.moment, _PACE.get(checklist.cadence, _A_LOOK)))
+        async with opened(engine, checklist, life.period) as session:
+            left_out = {**dict.fromkeys(life.past.unmeasured, _TOO_LATE), **dict.fromkeys(life.past.unseen, _UNSEEN)}
+            for item, why in left_out.items():
+                await session.skip(item, why)
+            await engine.measure(session, [each.id for each in checklist.items if each.id not in left_out])
+            if checklist.needs_signature:
+                await _done(session)
             if checklist.needs_signature and not hurdles(session.state):
                 await sign_statement(session, statement_now(session))
 
 
-def _before(engine: Engine, checklist: Checklist, runs: int) -> list[tuple[dt.datetime, Period]]:
-    """Return the last `runs` due periods before the present one, each with the instant at which it was run."""
-    where, now = engine.zone_of(checklist), engine.clock()
-    present = engine.period(checklist)
+def _before(engine_at: MakeEngine, definitions: Definitions, past: Past, runs: int) -> list[Life]:
+    """Return the last `runs` due periods before the present one, each with the instant at which it was run.
+
+    Where none may be missing, one that is nearly over belongs to them: nobody would come to it in time.
+    """
+    now = dt.datetime.now(dt.UTC)
+    soon = now + (_NEARLY_OVER if past.unbroken else dt.timedelta())
+    engine, checklist = engine_at(lambda: soon), definitions.checklist(past.checklist)
+    where, present = engine.zone_of(checklist), engine.period(checklist)
     first = present.start - _FAR_ENOUGH[checklist.cadence] * (runs + 1)
     earlier = [
         each
         for each in periods_since(checklist, first, now, where)
         if each < present and is_due(checklist, each, where)
     ]
-    return [(_run_at(checklist, each, where), each) for each in earlier[-runs:]]
+    return [Life(_run_at(checklist, each, where), each, past) for each in earlier[-runs:]]
 
 
 def _run_at(checklist: Checklist, period: Period, where: ZoneInfo) -> dt.datetime:
@@ -91,13 +133,14 @@ def _run_at(checklist: Checklist, period: Period, where: ZoneInfo) -> dt.datetim
 
 
 class _Clock:
-    """A clock that goes on by some seconds for each look at it."""
+    """A clock that goes on a bit for each look at it."""
 
-    def __init__(self, now: dt.datetime) -> None:
+    def __init__(self, now: dt.datetime, step: dt.timedelta) -> None:
         self._now = now
+        self._step = step
 
     def __call__(self) -> dt.datetime:
-        self._now += dt.timedelta(seconds=2)
+        self._now += self._step
         return self._now
 
 

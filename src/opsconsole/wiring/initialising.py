@@ -253,8 +253,8 @@ _ABOUT_SOURCES = """\
 # file that not everybody can read. `opsconsole doctor` says whether each can be reached, and with which rights.
 #
 # A server that is asked over HTTP may have `bearer`, or `user` with `password`; `headers = { X-Site = "north" }`;
-# and `ca = "/etc/ssl/site-ca.pem"`, certificates that it is trusted by where the system's are not enough. Every
-# source may have `connect_timeout = 5`, in seconds.
+# and `ca = "/etc/ssl/site-ca.pem"`, certificates that it is trusted by where the system's are not enough. Six items
+# ask it at once; `connections = 2` makes it two. Every source may have `connect_timeout = 5`, in seconds.
 
 """
 _NO_SOURCES = """\

@@ -2,8 +2,6 @@
 
 import contextlib
 import datetime as dt
-import socket
-import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 from importlib import resources
@@ -13,6 +11,7 @@ from opsconsole.demo.cluster import Cluster, open_cluster
 from opsconsole.demo.places import SOCKET_NAME
 from opsconsole.demo.qbr.faults import Fault, with_fault
 from opsconsole.demo.qbr.history import History, planned_history
+from opsconsole.demo.sessions import idle_sessions
 
 DATABASE = "qbr"
 ROLE = "opsconsole"
@@ -22,8 +21,6 @@ CROWD = 55
 """Connections that the fault `too-many-connections` keeps open."""
 
 _REVOKE = "REVOKE SELECT ON ALL TABLES IN SCHEMA public FROM opsconsole;"
-_PROTOCOL = 3 << 16  # 3.0, see "Message Formats" in PostgreSQL's manual
-_READY = b"Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ def running_demo(directory: Path, *, now: dt.datetime, fault: Fault | None = Non
     script = schema + _filling(with_fault(planned_history(now), fault), fault)
     with open_cluster(directory, setup=script) as cluster, contextlib.ExitStack() as stack:
         if fault is Fault.TOO_MANY_CONNECTIONS:
-            stack.enter_context(_crowd(cluster.socket_directory / SOCKET_NAME))
+            stack.enter_context(idle_sessions(cluster.socket_directory / SOCKET_NAME, ROLE, DATABASE, CROWD))
         if fault is Fault.DATABASE_DOWN:
             cluster.stop()
         yield Demo(cluster.dsn(DATABASE, ROLE), cluster.directory, cluster.notices, cluster)
@@ -87,22 +84,3 @@ def _copy(table: str, rows: Iterable[Iterable[object]]) -> Iterator[str]:
     for row in rows:
         yield "\t".join(r"\N" if value is None else str(value) for value in row)
     yield r"\."
-
-
-@contextlib.contextmanager
-def _crowd(path: Path) -> Iterator[None]:
-    """Keep connections open, idle after the handshake; spoken by hand, to spare the demo the driver's import."""
-    startup = b"".join(part.encode() + b"\0" for part in ("user", ROLE, "database", DATABASE, ""))
-    message = struct.pack("!ii", 8 + len(startup), _PROTOCOL) + startup
-    with contextlib.ExitStack() as stack:
-        crowd = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(CROWD)]
-        for member in crowd:
-            member.connect(str(path))
-            member.sendall(message)
-        for member in crowd:
-            with member.makefile("rb") as answers:
-                while (kind := answers.read(1)) != _READY:
-                    if kind in {b"", b"E"}:
-                        raise ConnectionError("the database refused one of the connections")
-                    answers.read(struct.unpack("!i", answers.read(4))[0] - 4)
-        yield
