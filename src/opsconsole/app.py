@@ -194,13 +194,32 @@ class ConsoleApp(KeepingUpApp):
 
     def show_runbook(self, checklist: str, name: str) -> None:
         """Show a runbook of a checklist."""
-        from opsconsole.screens.reader import ReaderScreen, markdown_paragraphs
+        from opsconsole.screens.runbook import RunbookScreen
 
         text = self.services.runbook(checklist, name)
         if text is None:
             self.say(f"there is no runbook '{name}' beside the checklist", WARNING)
         else:
-            self.push_screen(ReaderScreen(f"Runbook {name}", markdown_paragraphs(text)))
+            self.push_screen(RunbookScreen(name, text))
+
+    def copy(self, about: str, text: str, alone_key: str) -> None:
+        """Send a command to the terminal's clipboard, and say what became of it; `about` names it."""
+        self.start("copying a command", self._copied, about, text, alone_key)
+
+    async def _copied(self, about: str, text: str, alone_key: str) -> None:
+        from opsconsole.screens.copying import copied
+
+        said, went = await copied(self, text, about, alone_key)
+        self.say(said, "" if went else WARNING)
+
+    def show_alone(self, about: str, text: str) -> None:
+        """Show a command alone on the terminal, until Enter."""
+        self.start_first("showing a command alone", self._shown_alone, about, text)
+
+    async def _shown_alone(self, about: str, text: str) -> None:
+        from opsconsole.screens.copying import shown_alone
+
+        self.say(await shown_alone(self, about, text))
 
     def export(self, state: RunState) -> None:
         """Write the day log of a run, and say where it is."""

@@ -17,6 +17,7 @@ from opsconsole.store.durability import ROLLBACK_JOURNAL, Durability
 from opsconsole.store.sqlite import SqliteStore
 from support.events import RUN, measurement, note, opening, sign_off
 from support.faults import Tally, not_made, times
+from support.needs import IMPOSSIBLE
 from support.power import State, look_after, states
 from support.recording import recorded
 from support.stores import DEADLINE, environment
@@ -83,7 +84,7 @@ def _put(place: Path, state: State) -> Path:
     return directory / _NAME
 
 
-needs_hook = pytest.mark.skipif(not available(), reason="this Python has SQLite built in: it cannot be listened to")
+needs_hook = pytest.mark.skipif(not available(), reason=f"{IMPOSSIBLE}this Python has SQLite built in")
 
 
 @needs_hook

@@ -234,6 +234,16 @@ async def test_gaps_are_seen(prometheus: Prometheus) -> None:
     assert outcome(reading, "every gaps == 0") is Outcome.FAIL
 
 
+async def test_one_side_of_a_share_that_ended(prometheus: Prometheus) -> None:
+    """A share of two metrics, one of which is not there any more, is no measurement of the hours until now."""
+    query = "100 * sum(seeded_gone) / sum(seeded_jobs_total > -1)"
+    more: dict[str, Any] = {"since": "5 h", "step": "5 min", "min_coverage": Decimal(50), "now": _then(prometheus)}
+    problem = (await _problem(prometheus, query, **more)).problem
+    assert (problem.reason, "no samples of seeded_gone any more" in problem.cause) == ("stale", True)
+    allowed = await _read(prometheus, query, max_age="3 h", **more)
+    assert outcome(allowed, "every points >= 20") is Outcome.PASS
+
+
 async def test_points_that_are_no_number(prometheus: Prometheus) -> None:
     """An hour of NaN spoils the whole, unless the item says that it may be left out."""
     more: dict[str, Any] = {"since": "6 h", "step": "5 min", "now": _then(prometheus)}

@@ -11,12 +11,9 @@ from pathlib import Path
 import pytest
 
 from support.command import MANUAL, OPSCONSOLE, Done, Installation, installed
-from support.needs import missing
+from support.needs import missing, needs_root
 from support.postgres import as_ordinary_user, directory_of_ordinary_user
 
-needs_root = pytest.mark.skipif(
-    os.geteuid() != 0 and "CI" not in os.environ, reason="only root can give a file to somebody else"
-)
 NOBODY = 65534
 RUNBOOK = "# What to do\n\nLook.\n"
 WITH_RUNBOOK = MANUAL.replace('id = "load"', 'id = "load"\non_fail = { runbook = "look" }')
@@ -121,7 +118,7 @@ def test_a_runbook_that_others_can_change(place: Installation, spoil: Callable[[
     assert len(mended(place, ("lint",), lambda done: done.code == 0)) == 1
 
 
-@needs_root
+@needs_root("nobody else can give a file to somebody else")
 @pytest.mark.parametrize("what", ["config.toml", "checklists", "checklists/morning.toml", "."])
 def test_what_belongs_to_somebody_else(place: Installation, what: str) -> None:
     """The owner can change a file whatever its mode."""
@@ -132,7 +129,7 @@ def test_what_belongs_to_somebody_else(place: Installation, what: str) -> None:
     assert len(mended(place, ("run", "morning", "--headless", "--quiet"), lambda done: done.code == 0)) == 1
 
 
-@needs_root
+@needs_root("nobody else can give a file to somebody else")
 def test_a_link_of_somebody_else(place: Installation) -> None:
     """Who owns a link chooses the file; the command changes the link and not what it leads to."""
     path = place.directory / "checklists" / "morning.toml"
@@ -249,7 +246,7 @@ def test_everything_written_is_private_whatever_the_umask(place: Installation, t
     assert stat.S_IMODE(output.stat().st_mode) == 0o600
 
 
-@needs_root
+@needs_root("nobody else can give a file to somebody else")
 def test_root_keeps_its_hands_off_the_state_of_an_account(place: Installation) -> None:
     """`sudo opsconsole` leaves no file in an operator's state that the operator could not use afterwards."""
     place.state.mkdir(mode=0o700)
@@ -260,7 +257,7 @@ def test_root_keeps_its_hands_off_the_state_of_an_account(place: Installation) -
     assert not list(place.state.iterdir())
 
 
-@needs_root
+@needs_root("nobody else can give a file to somebody else")
 def test_an_account_does_not_use_the_state_of_another() -> None:
     """An ordinary account that is let into somebody's state is told whose it is, and leaves nothing there."""
     with directory_of_ordinary_user() as home:

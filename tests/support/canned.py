@@ -1,6 +1,7 @@
 """HTTP answers that nobody has to serve: what a probe makes of any status, body and delay."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from support.systemd import context
 
 Said = tuple[int, str, bytes]
 """Status, content type and body."""
+ASKED_AT = 4_000_000_000.5
+"""Stands for the time of asking in a canned body: what says a time of its own would grow old while tests wait."""
 Says = Callable[[str, Mapping[str, str]], Said]
 """What is answered to a path and its parameters."""
 
@@ -39,6 +42,7 @@ class Canned:
         assert context.item
         await asyncio.sleep(self._delay)
         status, kind, body = self._says(path, params or {})
+        body = body.replace(str(ASKED_AT).encode(), f"{time.time():.3f}".encode())
         headers = {"content-type": kind, "location": "/login"}
         return Answer(status=status, headers=headers, body=body, elapsed=0.01, url=endpoint.base)
 

@@ -35,7 +35,7 @@ async def _host(driver: Driver) -> None:
     await driver.sees("Host daily")
     await driver.go("host-daily")
     await driver.press("enter")
-    await driver.sees("1 pass")
+    await driver.sees("Room", "1 pass")
 
 
 async def _answer(driver: Driver, *typed: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from opsconsole.app import ConsoleApp
 from opsconsole.screens.actions import ActionsScreen
-from opsconsole.screens.commands import COMMANDS, Where, commands_of, footer
+from opsconsole.screens.commands import COMMANDS, Command, Where, commands_of, footer
 from opsconsole.screens.form import FormScreen
 from opsconsole.screens.heatmap import CalendarScreen
 from opsconsole.screens.history import HistoryScreen
@@ -13,6 +13,7 @@ from opsconsole.screens.qualification import QualificationScreen
 from opsconsole.screens.qualification_decision import DecisionScreen
 from opsconsole.screens.reader import ReaderScreen
 from opsconsole.screens.run import RunScreen
+from opsconsole.screens.runbook import RunbookScreen
 from opsconsole.screens.signoff import SignOffScreen
 from opsconsole.screens.today import TodayScreen
 from opsconsole.widgets.pieces import width_of
@@ -29,6 +30,7 @@ SCREENS: dict[Where, type] = {
     Where.QUALIFICATION: QualificationScreen,
     Where.DECISION: DecisionScreen,
     Where.CALENDAR: CalendarScreen,
+    Where.RUNBOOK: RunbookScreen,
     Where.READER: ReaderScreen,
     Where.FORM: FormScreen,
     Where.PASSWORD: PasswordScreen,
@@ -37,7 +39,7 @@ MODAL = {Where.FORM, Where.PASSWORD}
 
 
 @pytest.mark.parametrize("command", [each for each in COMMANDS if each.keys], ids=lambda each: each.id)
-def test_every_key_does_something(command) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def test_every_key_does_something(command: Command) -> None:
     """No key is offered that its screen does not know."""
     assert callable(getattr(SCREENS[command.where], f"action_{command.name}", None))
     assert command.help.endswith(tuple("abcdefghijklmnopqrstuvwxyz$RT"))
@@ -114,7 +116,9 @@ async def test_letters_type_in_a_form(morning: Morning) -> None:
         await driver.press("n")
         await driver.type("quit? no: !/")
         await driver.press("enter")
-        await driver.until(lambda: driver.state.items["collectors"].notes[0].text == "quit? no: !/")
+        await driver.until(
+            lambda: [each.text for each in driver.state.items["collectors"].notes] == ["quit? no: !/"]
+        )
 
 
 async def test_detail_is_read_in_full_and_paged(morning: Morning) -> None:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from opsconsole.config.runbook_steps import parse_runbook
 from opsconsole.contracts.store import RunKey
 from opsconsole.engine.entering import ActionRefused
 from opsconsole.engine.overview import Gap, Present, RunSummary, Today, summary_of
@@ -43,12 +44,12 @@ from opsconsole.screens.history_view import history_row, history_rows, missing_b
 from opsconsole.screens.item_view import compact, field_paragraphs, item_paragraphs
 from opsconsole.screens.palette import Entry, found
 from opsconsole.screens.phrases import due, first_line, moment_near, padded
-from opsconsole.screens.reader import markdown_paragraphs
 from opsconsole.screens.run_forms import expiry
 from opsconsole.screens.run_view import RunLooks, head, next_open_field, run_rows
+from opsconsole.screens.runbook_view import runbook_paragraphs
 from opsconsole.screens.signoff_view import differences, hurdle_rows, seen_of
 from opsconsole.screens.today_view import mark_of, ranked, today_rows
-from opsconsole.widgets.evidence import Paragraph
+from opsconsole.widgets.evidence import NO_BREAK, Paragraph
 from opsconsole.widgets.rows import Row
 from support.runs import CHECKLIST, MORNING, OPERATOR, Chain
 
@@ -63,7 +64,8 @@ def text_of(row: Row) -> str:
 
 def said(paragraphs: list[Paragraph]) -> str:
     """Return what a detail says."""
-    return "\n".join("".join(piece.text for piece in each.pieces) for each in paragraphs)
+    text = "\n".join("".join(piece.text for piece in each.pieces) for each in paragraphs)
+    return text.replace(NO_BREAK, " ")
 
 
 def detail(state: RunState, name: str) -> str:
@@ -230,7 +232,14 @@ def test_detail_of_a_reading() -> None:
         reading=reading,
     )
     text = detail(Chain().add(body).state(), "collectors")
-    for expected in ("used  41.5 %", "2 rows (cut off)", "nothing", "df (cut off)", "(empty)", "By hand\ndf -h"):
+    for expected in (
+        "used  41.5 %",
+        "2 rows (cut off)",
+        "nothing",
+        "df (cut off)",
+        "(empty)",
+        "By hand  y copies it\ndf -h",
+    ):
         assert expected in text
     assert "2026-11-20 08:00:00  [x] PASS" in text
     assert "attempt 2, tried again" in text
@@ -356,7 +365,7 @@ def test_today_rows_align_and_say_what_is_missing() -> None:
     assert narrow[0].endswith("not openedGAP")
     assert narrow[1].startswith("[?] ERROR    B                     ")
     assert narrow[2].rstrip() == "[ ] ...      C"
-    assert text_of(today_rows(checklists, known, MORNING, wide=True)[0]).endswith("last not signed, GAP")
+    assert text_of(today_rows(checklists, known, MORNING, width=100)[0]).endswith("last not signed, GAP")
 
 
 def test_history_row_of_a_signed_and_an_unread_run() -> None:
@@ -612,11 +621,13 @@ def test_first_line_and_padding() -> None:
     assert padded("時間", 6) == "時間  "
 
 
-def test_markdown_is_shown_as_written() -> None:
-    """A runbook keeps its text; only headings are emphasised, and not those in code."""
-    parts = markdown_paragraphs("# Title\n\n- step\n```\n# comment\n```")
-    assert said(parts) == "# Title\n\n- step\n```\n# comment\n```"
-    assert [each.pieces[0].style for each in parts] == ["bold", "", "", "", "", ""]
+def test_runbook_is_shown_as_written_with_its_commands_marked() -> None:
+    """A runbook keeps its text; headings are emphasised, those in code are none, and fences are not shown."""
+    book = parse_runbook("# Title\n\n- step\n```\n# comment\nls\n```")
+    parts = runbook_paragraphs(book, book.commands[1])
+    assert said(parts) == "# Title\n\n- step\n\n  │ # comment\n> │ ls\n"
+    assert [each.pieces[0].style for each in parts[:4]] == ["bold", "", "", ""]
+    assert [each.pieces[2].style for each in parts[4:6]] == ["", "reverse"]
 
 
 def test_palette_wants_every_word() -> None:

@@ -19,7 +19,7 @@ from opsconsole.contracts.probe import ProbeError, ProbeKind
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Reading
 from opsconsole.model.values import Duration, number
-from support.canned import Canned, Said, Says, read, refused
+from support.canned import ASKED_AT, Canned, Said, Says, read, refused
 from support.judged import outcome
 
 JSON = "application/json"
@@ -33,10 +33,9 @@ def _said(data: Any, **more: Any) -> Said:
 
 
 def _vector(*series: tuple[dict[str, str], str]) -> dict[str, Any]:
-    now = time.time()
     return {
         "resultType": "vector",
-        "result": [{"metric": labels, "value": [now, value]} for labels, value in series],
+        "result": [{"metric": labels, "value": [ASKED_AT, value]} for labels, value in series],
     }
 
 
@@ -347,7 +346,7 @@ _MATRIX = _body(
     _said(
         {
             "resultType": "matrix",
-            "result": [{"metric": {"job": "a"}, "values": [[time.time(), "7"], [time.time(), "8"]]}],
+            "result": [{"metric": {"job": "a"}, "values": [[ASKED_AT, "7"], [ASKED_AT, "8"]]}],
         }
     )
 )

@@ -11,7 +11,6 @@ from opsconsole.checks import _promages
 from opsconsole.checks._http import Clients, Endpoint, Server, endpoint_of, server_problems
 from opsconsole.checks._promages import Ages
 from opsconsole.checks._promapi import (
-    CLOCK,
     MATRIX,
     MAX_QUERY,
     SCALAR,
@@ -27,6 +26,13 @@ from opsconsole.checks._promapi import (
 )
 from opsconsole.checks._promql import TARGET, fills_in, problem_of, selectors, uses_target, with_target
 from opsconsole.checks._promrange import MOST_POINTS, Asked, Summary, expected, pairs_each, step_for, summary
+from opsconsole.checks._promrefusals import (
+    other_kind,
+    refuse_ended,
+    refuse_gaps,
+    refuse_other_points,
+    refuse_other_time,
+)
 from opsconsole.checks._promrows import column_of, label_problems, named, series_name, texts_of
 from opsconsole.checks._servers import lane_of
 from opsconsole.checks._spans import SCHEDULED, WINDOW, Span, since_problem, span_of
@@ -130,11 +136,11 @@ class _Asking:
         """Return what a query comes to at this instant."""
         params = {"query": query}
         found = await self._ask(QUERY, params)
-        self._refuse_other_time(found)
+        refuse_other_time(self._endpoint, found, self._context, self._options.max_age)
         if found.kind == STRING:
             return self._reading(found, params, measures={VALUE: found.text[:MAX_TEXT]})
         if found.kind not in {VECTOR, SCALAR}:
-            raise _kind_problem(found.kind)
+            raise other_kind(found.kind)
         ages = await self._ages(query, found.at, has_series=bool(found.series))
         rows = named(self._endpoint, found.series, self._labels(found))
         measures: dict[str, Value] = {"age": _seconds(ages.oldest)}
@@ -163,11 +169,12 @@ class _Asking:
         params = {"query": query, "start": unix(span.begins), "end": unix(span.ends), "step": str(step)}
         found = await self._ask(RANGE, params)
         if found.kind != MATRIX:
-            raise _kind_problem(found.kind)
-        self._refuse_other_points(found, span, step)
+            raise other_kind(found.kind)
+        refuse_other_points(self._endpoint, found, span, step)
         ages = Ages()
         if span.live or not found.series:
             ages = await self._ages(query, span.ends, has_series=bool(found.series))
+            refuse_ended(self._endpoint, found, ages, span, step, options.max_age)
         asked = Asked(
             begins=span.begins,
             seconds=span.seconds,
@@ -183,7 +190,7 @@ class _Asking:
         looked = Evidence("what was looked at", f"{span.words()}, a point each {formatted(seconds(step))}")
         points = _points(rows)
         notes = (looked, ages.evidence(), points)
-        self._refuse_gaps(sums, found, notes)
+        refuse_gaps(sums, found, options.min_coverage, notes)
         columns, taken = _columns(options)
         table = [
             (
@@ -230,48 +237,6 @@ class _Asking:
             return await self._ask(QUERY, {"query": text, "time": unix(instant)})
 
         return await _promages.ages(self._endpoint, asked, ask)
-
-    def _refuse_other_time(self, found: Answered) -> None:
-        """Raise ProbeError where an answer is of another time, as of a cache, or of a clock that stands still."""
-        if found.at is None:
-            return
-        apart = abs((found.at - self._context.now).total_seconds())
-        most = max(CLOCK, float(self._options.max_age.seconds)) + self._context.timeout
-        if apart > most:
-            raise ProbeError(
-                "stale",
-                f"{self._endpoint.name} answers for {found.at:%Y-%m-%d %H:%M:%SZ}, which is "
-                f"{formatted(seconds(int(apart)))} from now",
-                "are the clocks of both hosts right, or does a cache answer in its place?",
-            )
-
-    def _refuse_other_points(self, found: Answered, span: Span, step: int) -> None:
-        """Raise ProbeError where points lie beyond what was asked for, as in the answer of a cache.
-
-        Some servers move the ends to multiples of the step (Mimir and Thanos, where they are told to).
-        """
-        first, last = span.begins - dt.timedelta(seconds=step), span.ends + dt.timedelta(seconds=step)
-        odd = next((at for each in found.series for at in _ends(each) if not first <= at <= last), None)
-        if odd is not None:
-            raise ProbeError(
-                "stale",
-                f"{self._endpoint.name} answers with points of {odd:%Y-%m-%d %H:%M:%SZ}, which were not asked for",
-                "does a cache answer in its place?",
-            )
-
-    def _refuse_gaps(self, sums: Mapping[str, Summary], found: Answered, notes: Sequence[Evidence]) -> None:
-        least = self._options.min_coverage
-        bad = [(name, each) for name, each in sums.items() if each.coverage < least]
-        if bad:
-            name, worst = min(bad, key=lambda each: each[1].coverage)
-            others = f", and {len(bad) - 1} more have too few" if len(bad) > 1 else ""
-            share = formatted(Number(worst.coverage, Unit.PERCENT))
-            raise ProbeError(
-                "partial",
-                f"{name or 'the series'} has {worst.points} points, {share} of those asked for{others}",
-                "it was not there, or was not scraped; where that does not matter, lower `min_coverage`",
-                tuple(each for each in (*notes, *found.notes) if each.text),
-            )
 
     # --- the reading -----------------------------------------------------------------------------
 
@@ -331,11 +296,6 @@ class _Asking:
         )
 
 
-def _ends(each: Series) -> Sequence[dt.datetime]:
-    """Return the times of the first and the last point of a series."""
-    return [one.at for one in (*each.samples[:1], *each.samples[-1:])]
-
-
 def _points(rows: Mapping[str, Series]) -> Evidence:
     """Return the points of all series, one a line, as far as they can be kept."""
     lines: list[str] = []
@@ -351,11 +311,6 @@ def _points(rows: Mapping[str, Series]) -> Evidence:
 
 def _seconds(age: float | None) -> Number | None:
     return None if age is None else seconds(max(0.0, round(age, 3)))
-
-
-def _kind_problem(kind: str) -> ProbeError:
-    hint = "a selector with a range, such as x[5m], has to go through a function: rate(x[5m])"
-    return ProbeError("bad-query", f"the query comes to a {kind}, which is not judged", hint)
 
 
 # --- what there will be ----------------------------------------------------------------------------

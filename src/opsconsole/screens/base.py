@@ -77,6 +77,12 @@ class Console(Protocol):
     def show_runbook(self, checklist: str, name: str) -> None:
         """Show a runbook of a checklist."""
 
+    def copy(self, about: str, text: str, alone_key: str) -> None:
+        """Send a command to the terminal's clipboard, and say what became of it; `about` names it."""
+
+    def show_alone(self, about: str, text: str) -> None:
+        """Show a command alone on the terminal, until Enter."""
+
     def export(self, state: RunState) -> None:
         """Write the day log of a run, and say where it is."""
 

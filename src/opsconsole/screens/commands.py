@@ -1,7 +1,7 @@
 """Every key of the console, declared once: bindings, footer, help and palette are made of this list."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import accumulate
 
@@ -23,6 +23,7 @@ class Where(StrEnum):
     DECISION = "a decision"
     CALENDAR = "the calendar"
     ACTIONS = "the action items"
+    RUNBOOK = "a runbook"
     READER = "a text"
     FORM = "a form"
     PASSWORD = "the password"
@@ -79,6 +80,7 @@ _WRITTEN = {
     "left_square_bracket": "[",
     "right_square_bracket": "]",
     "tab": "Tab",
+    "shift+tab": "Shift+Tab",
 }
 
 
@@ -115,6 +117,8 @@ COMMANDS: tuple[Command, ...] = (
     Command(Where.RUN, "filter", "exclamation_mark", "not green", "Show only what is not green, or everything", 9),
     Command(Where.RUN, "find", "slash", "find", "Go to an item by a part of its title"),
     Command(Where.RUN, "runbook", "b", "runbook", "Show the runbook of the item", 10),
+    Command(Where.RUN, "copy", "y", "copy", "Copy the command that shows by hand what was measured", 12),
+    Command(Where.RUN, "alone", "Y", "show alone", "Show that command alone, to select with the mouse"),
     Command(Where.RUN, "export", "x", "export", "Write the day log to a file", 11),
     Command(Where.RUN, "history", "h", "history", "Past runs of the checklist"),
     Command(Where.RUN, "days", "d", "days", "Its qualification: which days count, what is missing, decisions"),
@@ -182,6 +186,12 @@ COMMANDS: tuple[Command, ...] = (
     Command(Where.ACTIONS, "page_down", "right_square_bracket", "page down", "Turn the lower part a page on"),
     Command(Where.ACTIONS, "page_up", "left_square_bracket", "page up", "Turn the lower part a page back"),
     Command(Where.ACTIONS, "other_pane", "tab", "other part", "Move the keys between the parts of the screen"),
+    Command(Where.RUNBOOK, "next", "tab,n", "next command", "Go to the next command", 1),
+    Command(Where.RUNBOOK, "previous", "shift+tab,p", "the one before", "Go to the command before", 4),
+    Command(Where.RUNBOOK, "copy", "y", "copy", "Copy the command; nothing is ever run from here", 2),
+    Command(Where.RUNBOOK, "alone", "enter,Y", "show alone", "Show the command alone, to select with the mouse", 3),
+    Command(Where.RUNBOOK, "page_down", "right_square_bracket", "page down", "Turn a page on"),
+    Command(Where.RUNBOOK, "page_up", "left_square_bracket", "page up", "Turn a page back"),
     Command(Where.FORM, "save", "", "save", "Save what was typed", 1, shown="Enter"),
     Command(Where.FORM, "break_line", "", "new line", "Begin a new line", 2, shown="Ctrl+J"),
     Command(Where.FORM, "editor", "ctrl+o", "editor", "Go on in $EDITOR", 3),
@@ -198,6 +208,8 @@ COMMANDS: tuple[Command, ...] = (
 )
 """In the order of help and palette."""
 
+_WAY_BACK = 90
+
 BY_ID = {each.id: each for each in COMMANDS}
 """The commands by their ids."""
 
@@ -206,6 +218,12 @@ def commands_of(where: Where, *, changing: bool = True, anywhere: bool = True) -
     """Return the commands of a screen, without those that change a run where `changing` is false."""
     places = {where, Where.ANYWHERE} if anywhere else {where}
     return [each for each in COMMANDS if each.where in places and (changing or not each.changes)]
+
+
+def with_way_back(commands: Iterable[Command], label: str) -> list[Command]:
+    """Return `commands` with the key that goes back in the footer, called `label`."""
+    back = BY_ID["anywhere.back"]
+    return [replace(each, label=label, rank=_WAY_BACK) if each is back else each for each in commands]
 
 
 def bindings(where: Where) -> list[Binding]:

@@ -57,7 +57,7 @@ class OneLine(Input):
     OneLine, OneLine:focus { border: none; height: 1; padding: 0; }
     """
 
-    def __init__(self, text: str, *, id: str, is_kept: bool = False) -> None:  # noqa: A002
+    def __init__(self, text: str, *, id: str, is_kept: bool = False) -> None:  # noqa: A002 - as widgets have it
         """Show `text`, selected so that typing replaces what was entered before; a draft that `is_kept` is not."""
         super().__init__(text, id=id, select_on_focus=not is_kept)
         self.cursor_blink = False
@@ -77,7 +77,7 @@ class ManyLines(TextArea):
     class Submitted(TextualMessage):
         """Enter was pressed."""
 
-    def __init__(self, text: str, *, id: str) -> None:  # noqa: A002
+    def __init__(self, text: str, *, id: str) -> None:  # noqa: A002 - as widgets have it
         super().__init__(text, id=id, soft_wrap=True, tab_behavior="focus", compact=True)
         self.cursor_blink = False
         self.move_cursor(self.document.end)

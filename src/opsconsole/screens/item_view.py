@@ -6,26 +6,27 @@ from opsconsole.model.checklists import Field, Item
 from opsconsole.model.deeds import Attempt, Corrected, Note
 from opsconsole.model.item_state import ItemState
 from opsconsole.model.outcomes import Outcome
-from opsconsole.model.readings import Finding, Level, Problem, Reading, Verdict
+from opsconsole.model.readings import Finding, Judgement, Level, Problem, Verdict
 from opsconsole.model.runs import RunState
 from opsconsole.model.text import visible
-from opsconsole.model.values import formatted, shown
+from opsconsole.model.values import formatted
 from opsconsole.screens.amended_view import amended_paragraphs
 from opsconsole.screens.commands import BY_ID
-from opsconsole.screens.marks import MISSED, OUTCOMES, VERDICTS
-from opsconsole.screens.phrases import moment_near, padded, person, zone_of
+from opsconsole.screens.marks import MISSED, NEAR, OUTCOMES, VERDICTS, is_near
+from opsconsole.screens.phrases import moment_near, number_of, person, reflowed, zone_of
+from opsconsole.screens.reading_view import SEVERAL, heading, reading_paragraphs
 from opsconsole.screens.run_view import mark_of
-from opsconsole.widgets.evidence import Paragraph
-from opsconsole.widgets.pieces import Piece, cut
+from opsconsole.widgets.evidence import NO_BREAK, Paragraph
+from opsconsole.widgets.pieces import Piece
 
-_ROWS_SHOWN = 200
-"""Rows of a measured table that the detail shows; the record keeps all of them."""
-_CELL_WIDTH = 40
 _INDENT = 2
 
 
-def item_paragraphs(run: RunState, state: ItemState, *, editable: bool = True) -> list[Paragraph]:
-    """Return the detail of an item; text of the source is in it as it came, for a pane that makes it harmless."""
+def item_paragraphs(run: RunState, state: ItemState, *, editable: bool = True, width: int = 0) -> list[Paragraph]:
+    """Return the detail of an item; text of the source is in it as it came, for a pane that makes it harmless.
+
+    `width` is that of the pane in cells, for tables to fit into; 0 where it is not known.
+    """
     return [
         _answer(state),
         *_problems(state),
@@ -36,7 +37,7 @@ def item_paragraphs(run: RunState, state: ItemState, *, editable: bool = True) -
         *_findings(state),
         *_help(state.item),
         *_attempts(run, state),
-        *_latest(state),
+        *reading_paragraphs(state, width),
     ]
 
 
@@ -59,10 +60,6 @@ def _answer(state: ItemState) -> Paragraph:
             Piece(f"\n{summary}" if summary else ""),
         )
     )
-
-
-def _heading(text: str) -> Paragraph:
-    return Paragraph.plain(f"\n{text}", "bold underline")
 
 
 def _labelled(label: str, text: str, style: str = "") -> Paragraph:
@@ -125,7 +122,7 @@ def _to_do(state: ItemState) -> Iterator[Paragraph]:
         keys.append(("run.runbook", "runbook"))
     pieces = [Piece("to do  ", "dim")]
     for name, words in keys:
-        pieces += [Piece(BY_ID[name].key, "bold"), Piece(f" {words}   ")]
+        pieces += [Piece(BY_ID[name].key, "bold"), Piece(f"{NO_BREAK}{words}   ")]
     if broken and item.on_fail.escalate:
         pieces.append(Piece(f"tell {item.on_fail.escalate}", "bold"))
     yield Paragraph(tuple(pieces), _INDENT)
@@ -137,12 +134,21 @@ def _findings(state: ItemState) -> Iterator[Paragraph]:
     if not judgements:
         yield from _conditions(state.item)
         return
-    yield _heading("Measured against")
+    yield heading("Measured against")
     for target, judgement in judgements.items():
+        if target and judgement.outcome is Outcome.PASS and len(judgements) >= SEVERAL:
+            yield _green(target, judgement)
+            continue
         if target:
             yield Paragraph.plain(f"{target}  {judgement.outcome}", "bold")
         for finding in judgement.findings:
             yield _finding(finding)
+
+
+def _green(target: str, judgement: Judgement) -> Paragraph:
+    """Return one line for a target with which all is well."""
+    mark = NEAR if is_near(judgement) else OUTCOMES[Outcome.PASS]
+    return Paragraph((mark.piece(), Piece(target), Piece(f"  {judgement.summary}", "dim")), 4)
 
 
 def _finding(finding: Finding) -> Paragraph:
@@ -164,7 +170,7 @@ def _conditions(item: Item) -> Iterator[Paragraph]:
     """Yield what will be asked of a reading that is not there yet."""
     if not (item.require or item.target):
         return
-    yield _heading("To be measured against" if item.measured else "To be judged by")
+    yield heading("To be measured against" if item.measured else "To be judged by")
     for word, conditions in (("required", item.require), ("target", item.target)):
         for condition in conditions:
             yield Paragraph((Piece(f"    {word:<8} ", "dim"), Piece(condition.text)), 4)
@@ -172,20 +178,20 @@ def _conditions(item: Item) -> Iterator[Paragraph]:
 
 def _amended(made: Sequence[Corrected], run: RunState) -> Iterator[Paragraph]:
     if made:
-        yield _heading("Amended after the sign-off")
+        yield heading("Amended after the sign-off")
         yield from amended_paragraphs(made, run)
 
 
 def _notes(title: str, notes: Sequence[Note], run: RunState) -> Iterator[Paragraph]:
     if notes:
-        yield _heading(title)
+        yield heading(title)
     for note in notes:
         yield Paragraph((Piece(f"{_by(note, run)}  ", "dim"), Piece(note.text)), _INDENT)
 
 
 def _help(item: Item) -> Iterator[Paragraph]:
     if item.help:
-        yield Paragraph.plain(f"\n{item.help}")
+        yield Paragraph.plain(f"\n{reflowed(item.help)}")
     facts = []
     if item.refs:
         facts.append(f"serves {', '.join(item.refs)}")
@@ -204,9 +210,19 @@ def _help(item: Item) -> Iterator[Paragraph]:
 def _attempts(run: RunState, state: ItemState) -> Iterator[Paragraph]:
     if not state.attempts:
         return
-    yield _heading("Attempts" if len(state.attempts) > 1 else "Measured")
-    for attempt in reversed(state.attempts):
+    told = [each for each in state.attempts if len(state.latest) < SEVERAL or not _is_plain(each)]
+    yield heading("Attempts" if len(state.attempts) > 1 else "Measured")
+    for attempt in reversed(told):
         yield _attempt(run, attempt)
+    if plain := len(state.attempts) - len(told):
+        others = "more " if told else ""
+        yield Paragraph.plain(f"{number_of(plain, f'{others}attempt')}, green at once", "dim", _INDENT)
+
+
+def _is_plain(attempt: Attempt) -> bool:
+    """Return whether there is nothing to say of an attempt beyond that it was green."""
+    body = attempt.body
+    return body.judgement.outcome is Outcome.PASS and body.attempt == 1
 
 
 def _attempt(run: RunState, attempt: Attempt) -> Paragraph:
@@ -231,50 +247,6 @@ def _attempt(run: RunState, attempt: Attempt) -> Paragraph:
     )
 
 
-def _latest(state: ItemState) -> Iterator[Paragraph]:
-    """Yield the readings in force: measures, tables, evidence, and how to see the same by hand."""
-    worst_first = sorted(state.latest.items(), key=lambda each: each[1].body.judgement.outcome is Outcome.PASS)
-    for target, attempt in worst_first:
-        reading = attempt.body.reading
-        if reading is None:
-            continue
-        title = f" · {target}" if target else ""
-        yield from _reading(reading, title)
-        for evidence in reading.evidence:
-            cut_off = " (cut off)" if evidence.truncated else ""
-            yield _heading(f"{visible(evidence.title)}{title}{cut_off}")
-            yield Paragraph.plain(evidence.text.rstrip("\n") or "(empty)")
-        if reading.command:
-            yield _heading(f"By hand{title}")
-            yield Paragraph.plain(reading.command, indent=_INDENT)
-
-
-def _reading(reading: Reading, title: str) -> Iterator[Paragraph]:
-    if reading.measures:
-        yield _heading(f"Reading{title}")
-        width = max(map(len, reading.measures))
-        for name, value in reading.measures.items():
-            least = "at least " if name in reading.lower_bounds else ""
-            yield Paragraph((Piece(f"{name:<{width}}  ", "dim"), Piece(f"{least}{shown(value)}")), width + 2)
-    if reading.tabular:
-        count = f"{len(reading.rows)} row{'' if len(reading.rows) == 1 else 's'}"
-        yield _heading(f"{count}{title}{' (cut off)' if reading.truncated else ''}")
-        yield from _table(reading)
-
-
-def _table(reading: Reading) -> Iterator[Paragraph]:
-    rows = [[cut(visible(shown(cell)), _CELL_WIDTH) for cell in row] for row in reading.rows[:_ROWS_SHOWN]]
-    columns = [visible(name) for name in reading.columns]
-    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=False)]
-    yield Paragraph.plain("  ".join(map(padded, columns, widths)).rstrip(), "dim", _INDENT)
-    for row in rows:
-        yield Paragraph.plain("  ".join(map(padded, row, widths)).rstrip(), indent=_INDENT)
-    if len(reading.rows) > _ROWS_SHOWN:
-        yield Paragraph.plain(
-            f"… and {len(reading.rows) - _ROWS_SHOWN} more rows, all of them in the record", "dim"
-        )
-
-
 def field_paragraphs(run: RunState, field: Field, *, editable: bool = True) -> list[Paragraph]:
     """Return the detail of a line of the day's sheet."""
     filled = run.fields.get(field.id)
@@ -288,7 +260,7 @@ def field_paragraphs(run: RunState, field: Field, *, editable: bool = True) -> l
     else:
         parts.append(Paragraph.plain("not filled in", "dim"))
     if field.help:
-        parts.append(Paragraph.plain(f"\n{field.help}"))
+        parts.append(Paragraph.plain(f"\n{reflowed(field.help)}"))
     parts += _amended([each for each in run.amendments if each.amendment.field == field.id], run)
     parts += _notes("Notes on the run", run.notes, run)
     of_run = [each for each in run.amendments if not each.amendment.item and not each.amendment.field]

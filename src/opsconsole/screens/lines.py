@@ -23,7 +23,7 @@ class Line(Widget):
     Line { height: 1; }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - as widgets have it
         super().__init__(id=id)
         self._left: Pieces = ()
         self._right: Pieces = ()
@@ -60,7 +60,7 @@ class Message(Widget):
     Message { height: 1; }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - as widgets have it
         super().__init__(id=id)
         self._notice: Pieces = ()
         self._answer: Pieces = ()

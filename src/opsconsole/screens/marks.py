@@ -52,6 +52,7 @@ VERDICTS = {
     Verdict.UNKNOWN: Mark("[?]", "unknown", "bold $error"),
     Verdict.NAN: Mark("[?]", "NaN", "bold $error"),
     Verdict.NO_HISTORY: Mark("[?]", "no past", "$warning"),
+    Verdict.UNREAD: Mark("[?]", "not measured", "$warning"),
 }
 """One mark for each verdict of a condition."""
 

@@ -18,7 +18,7 @@ from opsconsole.widgets.pieces import Piece
 class Secret(OneLine):
     """An input whose text shows as dots, and that no key copies to a clipboard."""
 
-    def __init__(self, text: str, *, id: str) -> None:  # noqa: A002
+    def __init__(self, text: str, *, id: str) -> None:  # noqa: A002 - as widgets have it
         super().__init__(text, id=id)
         self.password = True
 

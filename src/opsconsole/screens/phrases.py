@@ -1,12 +1,17 @@
 """Dates, times, counts and people in the words of the screens."""
 
 import datetime as dt
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from rich.cells import cell_len, set_cell_size
 
 from opsconsole.model.calendar import Times
 from opsconsole.model.events import Actor
+
+_FILLED = 50
+"""Characters from which on a line of a help text was ended because it was full, and not on purpose."""
+_BEGINS_A_LINE = " \t-*+>{[|`#0123456789"
 
 _NARROW_WEEK = 6
 """Days within which the name of a weekday is enough to name a date."""
@@ -56,6 +61,19 @@ def person(actor: Actor) -> str:
 def number_of(count: int, thing: str) -> str:
     """Return `1 thing`, `2 things`."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def reflowed(text: str) -> str:
+    """Return a help text without the line ends that only kept its file narrow, so that it fits any pane.
+
+    A short line, one that ends with a colon, and one ahead of a list, an indented or an empty line keep theirs.
+    """
+    lines = text.split("\n")
+    parts = [lines[0]]
+    for before, line in pairwise(lines):
+        kept = len(before) < _FILLED or before.rstrip().endswith(":") or not line or line[0] in _BEGINS_A_LINE
+        parts.append(f"\n{line}" if kept else f" {line}")
+    return "".join(parts)
 
 
 def padded(text: str, cells: int) -> str:

@@ -1,4 +1,4 @@
-"""A text to be read: the help, or a runbook."""
+"""A text to be read: the help."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -30,15 +30,3 @@ class ReaderScreen(ConsoleScreen):
         """Show the text."""
         self.show_top(((Piece(self._title, "bold"),), (Piece("Esc goes back"),)))
         self.query_one("#text", TextPane).show(self._paragraphs)
-
-
-def markdown_paragraphs(text: str) -> list[Paragraph]:
-    """Return a markdown text as it is written, with its headings bold: whoever reads it wants to copy from it."""
-    found, fenced = [], False
-    for line in text.splitlines():
-        if line.startswith(("```", "~~~")):
-            fenced = not fenced
-        heading = line.startswith("#") and not fenced
-        indent = len(line) - len(line.lstrip(" -*0123456789."))
-        found.append(Paragraph.plain(line, "bold" if heading else "", min(indent, 8)))
-    return found

@@ -20,13 +20,14 @@ from opsconsole.model.runs import RunState
 from opsconsole.model.signoff import count_words
 from opsconsole.screens.action_view import ACTION, action_paragraphs
 from opsconsole.screens.base import WARNING
-from opsconsole.screens.commands import BY_ID, Command, Where, bindings, commands_of
+from opsconsole.screens.by_hand import with_command
+from opsconsole.screens.commands import BY_ID, Command, Where, bindings, commands_of, with_way_back
 from opsconsole.screens.item_view import compact, field_paragraphs, item_paragraphs
 from opsconsole.screens.live import LiveRun
 from opsconsole.screens.missed_view import missed_paragraphs
 from opsconsole.screens.phrases import number_of, zone_of
 from opsconsole.screens.run_shared import SharedRun
-from opsconsole.screens.run_view import RunLooks, field_of, head, run_notices, run_rows
+from opsconsole.screens.run_view import RunLooks, field_of, head, offered_by, run_notices, run_rows
 from opsconsole.widgets.evidence import TextPane
 from opsconsole.widgets.pieces import Piece
 from opsconsole.widgets.rows import Row, RowHighlighted, Rows, RowSelected
@@ -107,8 +108,11 @@ class RunScreen(SharedRun):
             "review": signed,
             "sign_off": signed or state.missed or state.definition.needs_signature,
             "handle_action": self.chosen_action is not None,
+            **offered_by(state.definition),
         }
         offered = [each for each in offered if wanted.get(each.name, True)]
+        if self.has_class("-reading"):
+            offered = with_way_back(offered, "list")
         if not state.missed or signed:
             return offered
         # Nothing can be seen any more: what is left to do is to say why.
@@ -116,7 +120,7 @@ class RunScreen(SharedRun):
         return [
             replace(each, label="say why", rank=1) if each is why else each
             for each in offered
-            if each is why or not (each.changes or each.name == "filter")
+            if each is why or not (each.changes or each.name in {"filter", "copy", "alone"})
         ]
 
     def compose_body(self) -> ComposeResult:
@@ -270,7 +274,8 @@ class RunScreen(SharedRun):
         elif self.state.missed:
             parts = missed_paragraphs(self.state, item, editable=editable)
         elif item is not None:
-            parts = item_paragraphs(self.state, item, editable=editable)
+            width = self.query_one("#detail", TextPane).line_width
+            parts = item_paragraphs(self.state, item, editable=editable, width=width)
         elif field is not None:
             parts = field_paragraphs(self.state, field, editable=editable)
         reading = self.has_class("-reading")
@@ -367,6 +372,15 @@ class RunScreen(SharedRun):
             self.console.show_runbook(self.state.definition.id, name)
         else:
             self.say("no runbook is named for this item", WARNING)
+
+    def action_copy(self) -> None:
+        """Copy the command that shows by hand what was measured."""
+        key = BY_ID["run.alone"].key
+        with_command(self, self.chosen, lambda about, text: self.console.copy(about, text, key))
+
+    def action_alone(self) -> None:
+        """Show that command alone."""
+        with_command(self, self.chosen, self.console.show_alone)
 
     def action_find(self) -> None:
         """Go to an item by a part of its title."""

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from opsconsole.contracts.store import RunKey
 from opsconsole.engine.overview import review_of
 from opsconsole.model.actions import Action
-from opsconsole.model.checklists import Cadence, Field
+from opsconsole.model.checklists import Cadence, Checklist, Field
 from opsconsole.model.item_state import ItemState
 from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.qualifications import DayOfMonitoring
@@ -214,3 +214,14 @@ def standing_words(state: RunState) -> str:
     if state.amendments:
         words += amended_words(signed.body.statement.result, state.result)
     return f"{words}, reviewed" if review_of(state) is not None else words
+
+
+def offered_by(checklist: Checklist) -> dict[str, bool]:
+    """Return which commands have anything to do in any run of a checklist."""
+    entries = any(each.entry is not None for each in checklist.items)
+    return {
+        "tick": any(each.manual for each in checklist.items),
+        "enter": entries or bool(checklist.fields),
+        "fill": bool(checklist.fields),
+        "runbook": any(each.on_fail.runbook for each in checklist.items),
+    }

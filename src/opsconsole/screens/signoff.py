@@ -61,7 +61,7 @@ class SignOffScreen(SigningScreen):
     CSS_PATH = "signoff.tcss"
     AUTO_FOCUS: ClassVar[str | None] = ""
 
-    def __init__(self, state: RunState, live: LiveRun | None, purpose: Purpose = Purpose()) -> None:  # noqa: B008
+    def __init__(self, state: RunState, live: LiveRun | None, purpose: Purpose = Purpose()) -> None:  # noqa: B008 - immutable
         """Show a run to be signed, or what was signed of it: without a `live` one it can only be read."""
         super().__init__(live, purpose)
         self._state = state

@@ -15,7 +15,7 @@ from opsconsole.model.actions import Action
 from opsconsole.model.checklists import Checklist
 from opsconsole.model.errors import OpsconsoleError
 from opsconsole.screens.base import ConsoleScreen
-from opsconsole.screens.commands import Where, bindings
+from opsconsole.screens.commands import Command, Where, bindings
 from opsconsole.screens.handover_view import (
     GAP,
     LARGE,
@@ -61,6 +61,11 @@ class TodayScreen(ConsoleScreen):
         self._loading = False
         self._outdated = False
         self._stirred: Timer | None = None
+
+    def commands(self) -> list[Command]:
+        """Return what can be asked for: qualifications where there are any."""
+        some = bool(self.console.services.qualifications)
+        return [each for each in super().commands() if some or each.name != "days"]
 
     def compose_body(self) -> ComposeResult:
         """Yield the list, what is under the cursor, and what the operator should know."""
@@ -262,7 +267,7 @@ class TodayScreen(ConsoleScreen):
         services = self.console.services
         now = services.engine.clock()
         room = LARGE if self.app.size.height >= _TALL else SMALL
-        rows = today_rows(services.checklists, self._known, now, wide=self.has_class("-wide"))
+        rows = today_rows(services.checklists, self._known, now, width=self.app.size.width)
         by_key = {each.key: each for each in rows}
         placed = [by_key.pop(name) for name in self._order if name in by_key]
         return [*handover_rows(self._handover, self._present, room), *placed, *by_key.values()]

@@ -7,21 +7,25 @@ from zoneinfo import ZoneInfo
 from rich.cells import cell_len
 
 from opsconsole.engine.overview import RunSummary, Today
-from opsconsole.model.calendar import Standing
+from opsconsole.model.calendar import Standing, Times
 from opsconsole.model.checklists import Checklist
-from opsconsole.model.outcomes import Result
+from opsconsole.model.outcomes import Outcome, Result
 from opsconsole.model.signoff import count_words
 from opsconsole.model.text import visible
 from opsconsole.screens.facts import amended_words, short_fact
 from opsconsole.screens.handover_view import gap_words
 from opsconsole.screens.marks import STANDING_WIDTH, Mark
-from opsconsole.screens.phrases import day, due, minute_near, moment, number_of, padded, zone_of
+from opsconsole.screens.phrases import day, due, minute_near, moment, number_of, padded, reflowed, zone_of
 from opsconsole.screens.qualification_view import progress_bar, progress_words
 from opsconsole.widgets.evidence import Paragraph
-from opsconsole.widgets.pieces import Piece
+from opsconsole.widgets.pieces import Piece, cut
 from opsconsole.widgets.rows import Row
 
 _TITLE_AT_MOST = 34
+"""Cells of a title on a screen of 80 columns."""
+_BESIDE_TITLE = 60
+"""Cells that a wider screen keeps for everything else; the pane below has the whole title."""
+_WIDE = 100
 _GAPS_NAMED = 5
 
 _READING = Mark("[ ]", "...", "dim")
@@ -48,6 +52,16 @@ _RANKS = {
     _WAITS: 4,
 }
 _NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)
+_WORST_FIRST = (
+    Outcome.FAIL,
+    Outcome.ERROR,
+    Outcome.BLOCKED,
+    Outcome.WARN,
+    Outcome.PENDING,
+    Outcome.WAIVED,
+    Outcome.SKIPPED,
+    Outcome.PASS,
+)
 _FINISHED = 5
 """The rank of what is signed, done or explained."""
 
@@ -84,24 +98,31 @@ def _urgency(today: Today | str | None) -> tuple[int, dt.datetime, dt.datetime]:
 
 
 def today_rows(
-    checklists: Mapping[str, Checklist], known: Mapping[str, Today | str], now: dt.datetime, *, wide: bool = False
+    checklists: Mapping[str, Checklist], known: Mapping[str, Today | str], now: dt.datetime, *, width: int = 80
 ) -> list[Row]:
     """Return one row for each checklist, in their order; one that was not read yet has its title only.
 
-    `known` holds where each stands, or why that could not be found out. `wide`: there are 100 columns or more.
+    `known` holds where each stands, or why that could not be found out; `width` is that of the screen.
     """
-    titles = [visible(each.title) for each in checklists.values()]
-    column = min(_TITLE_AT_MOST, max(map(cell_len, titles), default=0))
+    at_most = max(_TITLE_AT_MOST, width - _BESIDE_TITLE)
+    titles = [cut(visible(each.title), at_most) for each in checklists.values()]
+    column = max(map(cell_len, titles), default=0)
     dues = {
-        name: due(each.next_due_at or each.times.due_at, now, zone_of(each.times))
+        name: due(_due_at(each, each.times), now, zone_of(each.times))
         for name, each in known.items()
         if isinstance(each, Today) and each.times is not None
     }
-    width = max(map(len, dues.values()), default=0)
+    due_width = max(map(len, dues.values()), default=0)
     return [
-        _row(name, padded(title, column), known.get(name), dues.get(name, "").ljust(width), wide=wide)
+        _row(name, padded(title, column), known.get(name), dues.get(name, "").ljust(due_width), wide=width >= _WIDE)
         for name, title in zip(checklists, titles, strict=True)
     ]
+
+
+def _due_at(today: Today, times: Times) -> dt.datetime:
+    """Return when it is due, or was, where it is late."""
+    late = mark_of(today) in {_STANDINGS[Standing.OVERDUE], _STANDINGS[Standing.MISSED]}
+    return times.due_at if late else today.next_due_at or times.due_at
 
 
 def _row(name: str, title: str, today: Today | str | None, due_at: str, *, wide: bool) -> Row:
@@ -112,12 +133,17 @@ def _row(name: str, title: str, today: Today | str | None, due_at: str, *, wide:
             name,
             (_BROKEN.piece(STANDING_WIDTH), Piece(title), Piece(f"  {today}", "dim")),
         )
-    left = (mark_of(today).piece(STANDING_WIDTH), Piece(title), Piece(f"  {due_at}  "), Piece(progress(today)))
+    left = (
+        mark_of(today).piece(STANDING_WIDTH),
+        Piece(title),
+        Piece(f"  {due_at}  "),
+        Piece(progress(today, wide=wide)),
+    )
     return Row(name, left, (Piece(last_result(today, wide=wide), "dim"),))
 
 
-def progress(today: Today) -> str:
-    """Return what became of the present run so far."""
+def progress(today: Today, *, wide: bool = True) -> str:
+    """Return what became of the present run so far; what is not well first, where the end may be cut off."""
     current = today.current
     if today.times is None:
         return today.waits_for
@@ -128,7 +154,10 @@ def progress(today: Today) -> str:
     if current.signed_at is not None:
         at = minute_near(current.signed_at, today.times.business_date, zone_of(today.times))
         return f"signed {at}{_amended(current)}, {count_words(current.counts)}"
-    return count_words(current.counts)
+    if wide:
+        return count_words(current.counts)
+    found = [f"{current.counts[each]} {each.lower()}" for each in _WORST_FIRST if current.counts.get(each)]
+    return ", ".join(found) or count_words(current.counts)
 
 
 def _amended(run: RunSummary) -> str:
@@ -161,7 +190,7 @@ def today_paragraphs(today: Today | str | None) -> list[Paragraph]:
 def _facts(today: Today) -> Iterator[Paragraph]:
     yield Paragraph.plain(today.checklist.title, "bold")
     if today.checklist.help:
-        yield Paragraph.plain(today.checklist.help)
+        yield Paragraph.plain(reflowed(today.checklist.help))
     times = today.times
     if times is None:
         yield short_fact("waits", today.waits_for)

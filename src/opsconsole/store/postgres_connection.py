@@ -104,7 +104,7 @@ class BoundedConnection(psycopg.Connection[TupleRow]):
                 found = dict(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
                 if descriptor not in found:
                     waited = "while it was waited for" if found else f"within {self.patience:g} s"
-                    raise NoAnswer(f"the server gave no answer {waited}")  # noqa: TRY301
+                    raise NoAnswer(f"the server gave no answer {waited}")  # noqa: TRY301 - it ends what is under way as the others do
                 wanted = gen.send(_ready(found[descriptor]))
         except StopIteration as ended:
             result: RV = ended.value

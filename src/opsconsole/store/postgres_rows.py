@@ -60,7 +60,7 @@ SELECT checklist, period FROM opsconsole.events WHERE kind = 'opened' {narrowed}
  ORDER BY period_end DESC, checklist, period DESC LIMIT %(limit)s
 """
 _WITH_ACTIONS = "AND run IN (SELECT run FROM opsconsole.events WHERE kind = 'raised')"
-_INSERT = f"INSERT INTO opsconsole.events ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
+_INSERT = f"INSERT INTO opsconsole.events ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608 - a constant
 _INSERT_TEXT = "INSERT INTO opsconsole.evidence (seq, place, text) VALUES (%s, %s, %s)"
 _DELETE_TEXTS = """
 DELETE FROM opsconsole.evidence WHERE seq IN (SELECT seq FROM opsconsole.events WHERE run = %s AND seq <= %s)

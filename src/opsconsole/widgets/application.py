@@ -19,6 +19,7 @@ from textual.worker import WorkerFailed
 
 from opsconsole.model.text import visible
 from opsconsole.widgets.ascii import AsciiFilter
+from opsconsole.widgets.clipboard import Route, clipboard_codes, give_to_tmux, route
 from opsconsole.widgets.colors import LeanFilter, NoColorFilter
 from opsconsole.widgets.crash import report_text, summary, write_report
 from opsconsole.widgets.driver import TerminalDriver
@@ -99,6 +100,30 @@ class TerminalApp(App[ResultT]):
     def action_redraw(self) -> None:
         """Draw the whole screen anew, after something else wrote on the terminal."""
         self.repaint()
+
+    # The clipboard.
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Ask the terminal to put `text` on its clipboard, through tmux or screen where one is around."""
+        self._clipboard = text
+        if self._driver is not None:
+            self._driver.write(clipboard_codes(text, route(os.environ)))
+
+    async def offer_to_clipboard(self, text: str) -> Route | None:
+        """Do the same, and return which way it went: TMUX only where tmux took it, None where the line is stalled.
+
+        NONE means that this terminal has no clipboard. Await it from a worker.
+        """
+        self._clipboard = text
+        by = route(os.environ)
+        if not isinstance(self._driver, TerminalDriver):
+            return Route.TERMINAL
+        if by is Route.TMUX and await give_to_tmux(text):
+            return Route.TMUX
+        if by is Route.NONE:
+            return Route.NONE
+        sent = self._driver.offer(clipboard_codes(text, by))
+        return (Route.TMUX_BEYOND if by is Route.TMUX else by) if sent else None
 
     # What the driver tells.
 

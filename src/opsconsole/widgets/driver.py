@@ -77,8 +77,11 @@ class TerminalDriver(LinuxDriver):
 
     def write(self, data: str) -> None:
         """Hand `data` to the writer; while the terminal is lent to an editor there is none, and it is dropped."""
-        if self._output is not None:
-            self._output.write(data.encode(self._encoding, "replace"))
+        self.offer(data)
+
+    def offer(self, data: str) -> bool:
+        """Hand `data` to the writer; return whether it was accepted."""
+        return self._output is not None and self._output.write(data.encode(self._encoding, "replace"))
 
     def start_application_mode(self) -> None:
         """Take the terminal: start the threads, switch to the alternate screen, and draw what is current."""

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.strip import Strip
 
 from opsconsole.widgets.lines import LineView
 from opsconsole.widgets.pieces import Piece, clean, segments, wrap
+
+NO_BREAK = "\u00a0"
+"""A space at which no line is broken; it is shown, and copied with the mouse, as a plain one."""
 
 _TAB_STOP = 8
 
@@ -26,6 +30,19 @@ class Paragraph:
         return cls((Piece(text, style),), indent)
 
 
+@dataclass(eq=False)
+class TextScrolled(Message):
+    """Other lines of a pane came into view."""
+
+    pane: "TextPane"
+    """The pane."""
+
+    @property
+    def control(self) -> "TextPane":
+        """The pane, for handlers that name it by a selector."""
+        return self.pane
+
+
 class TextPane(LineView, can_focus=True, inherit_bindings=False):
     """Shows paragraphs, wrapped to its width; new text paints only the lines that changed.
 
@@ -41,16 +58,22 @@ class TextPane(LineView, can_focus=True, inherit_bindings=False):
         Binding("end", "bottom", "End", show=False, id="pane.end"),
     ]
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - as widgets have it
         super().__init__(id=id, classes=classes)
         self._paragraphs: tuple[Paragraph, ...] = ()
         self._document = ""
         self._lines: list[tuple[Piece, ...]] = []
+        self._ends: list[int] = []
 
     @property
     def lines(self) -> tuple[str, ...]:
         """The wrapped lines as text, for tests and for copying out."""
         return tuple("".join(piece.text for piece in line) for line in self._lines)
+
+    def lines_of(self, paragraph: int) -> range:
+        """Return which of the wrapped lines the paragraph with that index takes, none before there is a width."""
+        ends = [0, *self._ends]
+        return range(*ends[paragraph : paragraph + 2]) if paragraph < len(self._ends) else range(0)
 
     def show(self, paragraphs: Iterable[Paragraph], *, document: str = "") -> None:
         """Show `paragraphs`. Another `document` than before begins at its top; the same one stays where it was."""
@@ -79,6 +102,13 @@ class TextPane(LineView, can_focus=True, inherit_bindings=False):
     def on_resize(self) -> None:
         """Wrap the text to the new width."""
         self._wrap()
+        self.post_message(TextScrolled(self))
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Tell that other lines are in view."""
+        super().watch_scroll_y(old_value, new_value)
+        if round(old_value) != round(new_value):
+            self.post_message(TextScrolled(self))
 
     def render_line(self, y: int) -> Strip:
         """Return the line `y` cells below the top of the widget."""
@@ -93,7 +123,10 @@ class TextPane(LineView, can_focus=True, inherit_bindings=False):
         width = self.line_width
         if width < 1:
             return
-        before, self._lines = self._lines, [line for each in self._paragraphs for line in _wrapped(each, width)]
+        before, self._lines, self._ends = self._lines, [], []
+        for each in self._paragraphs:
+            self._lines += _wrapped(each, width)
+            self._ends.append(len(self._lines))
         for index in self.lines_visible:
             old = before[index] if index < len(before) else ()
             new = self._lines[index] if index < len(self._lines) else ()
@@ -104,6 +137,11 @@ class TextPane(LineView, can_focus=True, inherit_bindings=False):
 
 def _wrapped(paragraph: Paragraph, width: int) -> Iterator[tuple[Piece, ...]]:
     """Yield the harmless, wrapped lines of one paragraph; at least one."""
+    for parts in _broken(paragraph, width):
+        yield tuple(Piece(part.text.replace(NO_BREAK, " "), part.style) for part in parts)
+
+
+def _broken(paragraph: Paragraph, width: int) -> Iterator[tuple[Piece, ...]]:
     line: list[Piece] = []
     for piece in paragraph.pieces:
         first, *more = piece.text.replace("\r\n", "\n").expandtabs(_TAB_STOP).split("\n")

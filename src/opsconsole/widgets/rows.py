@@ -83,7 +83,7 @@ class Rows(LineView, can_focus=True, inherit_bindings=False):
         Binding("enter", "select", "Open", show=False, id="rows.select"),
     ]
 
-    def __init__(self, rows: Iterable[Row] = (), *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+    def __init__(self, rows: Iterable[Row] = (), *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - as widgets have it
         super().__init__(id=id, classes=classes)
         self._rows: list[Row] = []
         self._index_of: dict[str, int] = {}

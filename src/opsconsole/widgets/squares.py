@@ -64,7 +64,7 @@ class Squares(Widget, can_focus=True, inherit_bindings=False):
         Binding("enter", "select", "Open", show=False, id="squares.select"),
     ]
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - as widgets have it
         super().__init__(id=id)
         self._heads: tuple[str, ...] = ()
         self._lines: tuple[Line, ...] = ()

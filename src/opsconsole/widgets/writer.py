@@ -43,17 +43,18 @@ class TerminalWriter:
         """Start the writing thread."""
         self._thread.start()
 
-    def write(self, data: bytes) -> None:
-        """Accept `data` for writing, or drop it; returns at once either way."""
+    def write(self, data: bytes) -> bool:
+        """Accept `data` for writing, or drop it; returns at once either way, and whether it was accepted."""
         with self._changed:
             if self._closing or self._ended or self._dropping:
-                return
+                return False
             if self._backlog >= BACKLOG_LIMIT and len(data) > CONTROL_SIZE:
                 self._dropping = True
-                return
+                return False
             self._waiting.append(data)
             self._backlog += len(data)
             self._changed.notify_all()
+            return True
 
     def make_way(self) -> None:
         """Forget the frames that wait for a stalled line, so that what puts the terminal right comes next."""
