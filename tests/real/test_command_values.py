@@ -78,7 +78,10 @@ async def test_several_values_in_a_text() -> None:
     reading = await _measured(
         *_says(AUDIT), patterns=ISSUES, units={"took": "ms", "total": "count"}, ages=("finished",)
     )
-    assert outcome(reading, "exit_code == 0", "orphans == 0", "took < 1 s", "finished between 1 h and 61 min") is Outcome.PASS
+    assert (
+        outcome(reading, "exit_code == 0", "orphans == 0", "took < 1 s", "finished between 1 h and 61 min")
+        is Outcome.PASS
+    )
     assert outcome(reading, "verdict == 'attention'") is Outcome.PASS
     assert outcome(reading, "exit_code == 0", "total == 0") is Outcome.FAIL
 
@@ -135,7 +138,14 @@ async def test_values_in_json() -> None:
         units={"ratio": "100%"},
         ages=("finished",),
     )
-    green = ["status == 'degraded'", "ok == true", "total == 2", "ratio == 25%", "finished between 1 h and 61 min", "checks == 2"]
+    green = [
+        "status == 'degraded'",
+        "ok == true",
+        "total == 2",
+        "ratio == 25%",
+        "finished between 1 h and 61 min",
+        "checks == 2",
+    ]
     assert outcome(reading, *green) is Outcome.PASS
     for condition in ("note == 0", "gone == 0"):
         assert outcome(reading, condition) is Outcome.ERROR
