@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from opsconsole.contracts.probe import Environment
@@ -13,7 +14,7 @@ from opsconsole.engine.missed import refuse_never_due, refuse_unless_missed
 from opsconsole.engine.overview import Today, today
 from opsconsole.engine.signoff import sign_statement, statement_now
 from opsconsole.model.calendar import Period, Standing
-from opsconsole.model.checklists import Cadence, Checklist, Due, Item, Section, SignOffPolicy
+from opsconsole.model.checklists import Cadence, Checklist, Due, Field, Item, Section, SignOffPolicy
 from opsconsole.model.values import Duration
 from opsconsole.store.sqlite import SqliteStore
 from support.runs import OPERATOR
@@ -188,3 +189,15 @@ async def test_what_was_not_missed(place: Place) -> None:
         assert period is not None
         refuse_unless_missed(place.engine, DAILY, period)
         refuse_never_due(place.engine, DAILY, period)
+
+
+@pytest.mark.parametrize(("text", "said"), [("None.", ()), ("none of the nodes answered", ("Issues",))])
+async def test_an_empty_field_is_not_handed_over(tmp_path: Path, text: str, said: tuple[str, ...]) -> None:
+    """The word that stands for nothing in yesterday's sheet is no news this morning."""
+    place = Place(tmp_path)
+    checklist = msgspec.structs.replace(DAILY, fields=(Field(id="issues", title="Issues"),))
+    session = await place.at("2026-11-23 09:00").engine.open(checklist)
+    await session.fill("issues", text)
+    await session.aclose()
+    place.at("2026-11-24 09:00")
+    assert tuple(label for label, _ in today(place.engine, checklist).said) == said

@@ -291,11 +291,16 @@ class _Moment:
         return tuple(self._engine.qualifying.state(each.id, self._at) for each in counting)
 
 
+_NOTHING = "none"
+"""What a person writes into a field that waits for something: it is an answer, and nothing to hand over."""
+
+
 def _said(state: RunState) -> Iterator[tuple[str, str]]:
     """Yield what a person wrote in a run: its fields and notes, and the notes of its items."""
     titles = {each.id: each.title for each in state.definition.fields}
     for name, note in state.fields.items():
-        yield titles.get(name, name), note.text
+        if note.text.strip(" .").casefold() != _NOTHING:
+            yield titles.get(name, name), note.text
     for note in state.notes:
         yield "", note.text
     for item in state.items.values():
