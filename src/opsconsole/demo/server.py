@@ -51,9 +51,9 @@ def start_server(
 ) -> ServerProcess:
     """Start a server in a session of its own (Ctrl-C is ours to handle) that the kernel ends when we die.
 
-    It ends it by `ended_by`, which is PostgreSQL's signal for an immediate shutdown unless told otherwise: nobody is
-    left to whom the data could matter. The kernel does that when the *thread* dies that started it, so a thread is
-    kept for as long as the server runs: whoever calls this, a worker of an executor for example, may end before.
+    It ends it by `ended_by`, which is PostgreSQL's signal for an immediate shutdown unless told otherwise: nobody
+    is left to whom the data could matter. The kernel does that when the *thread* dies that started it, so a thread
+    is kept for as long as the server runs: whoever calls this, a worker of an executor for example, may end before.
     """
     started: Future[int] = Future()
     ended = threading.Event()

@@ -98,7 +98,7 @@ async def _lived_through(
         at(life.moment)
         engine = engine_at(_Clock(life.moment, _PACE.get(checklist.cadence, _A_LOOK)))
         async with opened(engine, checklist, life.period) as session:
-            left_out = {**dict.fromkeys(life.past.unmeasured, _TOO_LATE), **dict.fromkeys(life.past.unseen, _UNSEEN)}
+            left_out = dict.fromkeys(life.past.unmeasured, _TOO_LATE) | dict.fromkeys(life.past.unseen, _UNSEEN)
             for item, why in left_out.items():
                 await session.skip(item, why)
             await engine.measure(session, [each.id for each in checklist.items if each.id not in left_out])

@@ -26,7 +26,7 @@ from opsconsole.wiring.doctor_http import http_findings
 from opsconsole.wiring.doctor_signing import signing_findings
 from opsconsole.wiring.secrets import known_secrets
 from opsconsole.wiring.services import PATIENCE
-from opsconsole.wiring.stores import is_made, open_store
+from opsconsole.wiring.stores import hindrance, is_made, open_store
 
 _SKEW = Decimal(5)
 """Seconds by which two clocks may differ before the times in a record mislead."""
@@ -106,7 +106,12 @@ def _source(report: SourceReport) -> Iterator[Checked]:
 
 def _record(config: Config) -> Iterator[Checked]:
     if not is_made(config.store):
-        yield Checked("record", Outcome.PASS, f"{config.store} is made by the first run")
+        hindered = hindrance(config.store)
+        if hindered:
+            said = f"{config.store} cannot be made: {hindered}"
+            yield Checked("record", Outcome.FAIL, said, "`store` in config.toml or --state names another place")
+        else:
+            yield Checked("record", Outcome.PASS, f"{config.store} is made by the first run")
         return
     try:
         with contextlib.closing(

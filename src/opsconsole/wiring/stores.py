@@ -39,7 +39,22 @@ def open_store(place: StorePlace, *, lock_timeout: float, create: bool = True) -
 
 def is_made(place: StorePlace) -> bool:
     """Return whether there is a record already; a database server is asked when it is opened."""
-    return place.path is None or place.path.exists()
+    if place.path is None:
+        return True
+    try:
+        return place.path.exists()
+    except PermissionError:  # whoever opens it says so
+        return True
+
+
+def hindrance(place: StorePlace) -> str:
+    """Return why no record could be made in a file that is not there, empty where nothing is in the way."""
+    if place.path is None:
+        return ""
+    above = next(each for each in place.path.parents if each.exists())
+    if not above.is_dir():
+        return f"{above} is no directory"
+    return "" if os.access(above, os.W_OK | os.X_OK) else f"this account cannot write to {above}"
 
 
 def place_of(text: str) -> StorePlace:

@@ -58,6 +58,8 @@ def tables_of(kind: ProbeKind, arguments: Sequence[str]) -> dict[str, Any]:
                 f"'{name}' is no option", "options follow the kind, as in: --path /srv --require 'used < 80%'"
             )
         key = name.removeprefix("--").replace("-", "_")
+        if key == "json" and key not in nodes:
+            raise TrialError(f"--json stands ahead of the kind: opsconsole probe --json {kind.name}")
         node = nodes.get(key, inspect.StrType())
         if not equals and fits(node, True):
             value = "true" if not left or left[0] not in {"true", "false"} else left.pop(0)
@@ -97,13 +99,16 @@ def trial_of(config: Path | None, state: Path | None, name: str, arguments: Sequ
 
         raise TrialError(f"unknown probe '{name}'{guess(name, kinds, 'there are')}")
     kind = kinds[name]
+    help_line = f"`opsconsole probe {name} --help` says what each key means"
     report = Report(name)
     decoder = Decoder(report, CHECKLIST_RULES)
     reader = ItemReader(decoder, kinds, lambda _: None, found.sources, has_schedule=True, needs_condition=False)
     table = {"id": TRIAL, "title": kind.summary, **tables_of(kind, arguments), "probe": name}
     item = reader.read(table, WHOLE)
     if item is None or report.failed:
-        raise TrialError("; ".join(_words(each) for each in report.diagnostics(Severity.ERROR)))
+        raise TrialError("; ".join(_words(each) for each in report.diagnostics(Severity.ERROR)), help_line)
+    if name == "history" and not item.options.get("checklist"):
+        raise TrialError(f"checklist: is missing: here it is not known whose item '{item.options['item']}' is")
     inputs = reader.inputs(item)
     if inputs or item.requires:
         raise TrialError(
