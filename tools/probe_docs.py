@@ -1,5 +1,6 @@
 """Writes docs/probes.md from the option structs of the probes: `make docs`. A test compares the two."""
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,36 @@ What measures. An item names one by `probe = "…"`, and its options stand besid
 
 A probe reads and never judges. Where it cannot see, it says so: the item becomes an ERROR with cause and hint,
 never a pass. Every item has a `timeout` (10 s unless it says otherwise).
+
+Before it is written down, an item can be tried out. Its keys are options then, with `-` for `_`; lists and tables
+are written as in TOML. Without a condition, what it prints ends with what conditions may speak of:
+
+```sh
+opsconsole probe file --path /var/log/app --pattern '*.log' --max-mode 0640 --require 'too_open == 0'
+opsconsole probe http --url https://app.example --path /health --json '{ state = "$.status" }'
+opsconsole probe http --help          # its options, as on this page
+```
+
+```toml
+[[section.item]]
+id = "health"
+title = "The application calls itself healthy"
+probe = "http"
+url = "https://app.example"
+path = "/health"
+json = { state = "$.status" }
+require = ["status == 200", "state == 'ok'", "latency < 2 s"]
+```
+
+More examples are the [checklists](../checklists) of the five systems.
+
 """
 
 
 def unit_text(unit: Unit | None) -> str:
     """Return what a subject is, for a person."""
     words = {
-        None: "text, moment or any number",
+        None: "text, truth value, moment or number",
         Unit.COUNT: "plain number",
         Unit.PERCENT: "percentage",
         Unit.BYTES: "bytes",
@@ -79,7 +103,9 @@ def section(kind: ProbeKind) -> str:
 def page() -> str:
     """Return the whole page."""
     kinds = probe_kinds()
-    return HEAD + "".join(section(kinds[name]) for name in sorted(kinds))
+    names = sorted(kinds)
+    index = textwrap.fill(" · ".join(f"[{name}](#{name})" for name in names), 118)
+    return f"{HEAD}{index}\n" + "".join(section(kinds[name]) for name in names)
 
 
 TRIED = {

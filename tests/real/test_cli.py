@@ -96,7 +96,8 @@ def test_exit_codes(tmp_path: Path) -> None:
         (("run", "morning@2026-W60", "--headless"), "names no run of a daily checklist"),
         (("run", "morning", "--headless", "--only", "lod"), "morning has no item 'lod'; it has look, load"),
         (("run", "morning", "--headless", "--format", "yaml"), "yaml"),
-        (("run",), "Missing argument"),
+        (("run",), "Missing argument 'ID'."),
+        (("report",), "Missing argument 'KIND'. Choose from: daily, weekly, monthly, quarterly"),
         (("export", "morning@2020-01-01"), "there is no record of morning@2020-01-01"),
         (("verify",), "name the runs to verify, or say --all"),
         (("frobnicate",), "No such command 'frobnicate'"),
@@ -197,7 +198,7 @@ def test_runs_are_resumed_and_recorded(place: Installation) -> None:
     assert exported[0] == exported[1]
     done = place.run("verify", "--all")
     assert done.code == 0
-    assert done.out.startswith("3 events of 1 runs, head 3 ")
+    assert done.out.startswith("3 events of 1 run, head 3 ")
     assert run in place.run("verify", run).out
 
 
@@ -337,6 +338,31 @@ def test_the_doctor(place: Installation) -> None:
     assert done.code == 0
     assert "checklists: usable: morning" in done.out
     assert "record integrity: SQLite finds no damage" in done.out
+
+
+def test_the_doctor_sees_that_no_record_can_be_made(place: Installation) -> None:
+    """What the first run would trip over is told before, not called well."""
+    assert "is made by the first run" in place.run("doctor").out
+    place.state.parent.mkdir(parents=True, exist_ok=True)
+    place.state.write_text("in the way of a directory")
+    done = place.run("doctor")
+    assert done.code == 1
+    assert f"FAIL  record: {place.state}/opsconsole.db cannot be made: {place.state} is no directory" in done.out
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="to root every directory is writable")
+def test_the_doctor_sees_that_the_record_may_not_be_made(place: Installation) -> None:
+    """A state directory below one that this account cannot write to."""
+    above = place.state.parent / "above"
+    above.mkdir(mode=0o500)
+    done = place.run("--state", str(above / "state"), "doctor")
+    assert done.code == 1
+    assert f"cannot be made: this account cannot write to {above}" in done.out
+    above.chmod(0)
+    done = place.run("--state", str(above / "state"), "doctor")
+    assert done.code == 1
+    assert f"FAIL  record: {above}/state/opsconsole.db cannot be used: Permission denied" in done.out
+    above.chmod(0o700)
 
 
 def test_before_anything_is_configured(tmp_path: Path) -> None:

@@ -158,6 +158,16 @@ def test_a_directory_that_may_not_be_written_to() -> None:
     assert "Permission denied" in done.stderr
 
 
+def test_the_list_says_how_to_go_on(tmp_path: Path) -> None:
+    """Whoever asks what there is wants one of them next; one source is no `sources`."""
+    place = Installation(tmp_path)
+    environment = place.environment(OPSCONSOLE_STATE=str(tmp_path / "state"))
+    listed = run(place, environment, "init")
+    assert listed.out.startswith("SYSTEM ")
+    assert listed.err == "opsconsole init --system NAME [DIRECTORY] writes one\n"
+    assert "  fill in the source inventory in config.toml" in run(place, environment, "init", "--system", "qbr").out
+
+
 def test_the_commands_that_it_names_work(tmp_path: Path) -> None:
     """What stands under `next` can be typed as it stands: the list of the host is measured, and broken, at once."""
     place = Installation(tmp_path)

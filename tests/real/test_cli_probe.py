@@ -1,6 +1,7 @@
 """`probe` and `prove`: what somebody who writes a checklist asks."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,9 @@ def test_probe_takes_the_keys_of_an_item(place: Installation, words: tuple[str, 
         (("disk", "--path"), "--path needs a value"),
         (("disk", "--path", "/", "--path", "/tmp"), "--path is given twice"),
         (("sql", "--source", "db", "--query", "delete from x"), "query"),
+        (("disk", "--json"), "--json stands ahead of the kind: opsconsole probe --json disk"),
+        (("backup",), "path: is missing\n  `opsconsole probe backup --help` says what each key means"),
+        (("history", "--item", "disk"), "checklist: is missing: here it is not known whose item 'disk' is"),
     ],
 )
 def test_probe_says_what_is_wrong(place: Installation, words: tuple[str, ...], said: str) -> None:
@@ -88,6 +92,20 @@ def test_probe_says_what_is_wrong(place: Installation, words: tuple[str, ...], s
     assert done.code == 2
     assert said in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_command_of_several_lines_can_be_pasted(place: Installation) -> None:
+    """The line ends within a quotation are line ends: spelled out, the shell would run something else."""
+    done = place.run("probe", "command", "--argv", "printf", "--argv", "a\nb\\n")
+    assert done.out.endswith("\nby hand   printf 'a\nb\\n'\n" + done.out[done.out.index("conditions may speak") :])
+
+
+def test_probe_shows_texts_as_they_are(place: Installation) -> None:
+    """An empty text is told from a missing one, and no line ends in the carriage return that the output has."""
+    done = place.run("probe", "command", "--argv", "printf", "--argv", "one\\r\\n")
+    assert "standard output\n  one\n" in done.out
+    empty = place.run("probe", "command", "--argv", "true").out
+    assert re.search(r"^  stdout +\(empty\)$", empty, re.MULTILINE)
 
 
 def test_probe_lists_and_describes_the_kinds(place: Installation) -> None:

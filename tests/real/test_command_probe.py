@@ -241,6 +241,7 @@ def _runs(pid: int) -> bool:
         ({"argv": "echo 'open"}, "argv", "write a list"),
         ({"argv": []}, "argv", "name the program"),
         ({"argv": ["bin/x"]}, "argv", "relative path"),
+        ({"argv": ["ls /srv"]}, "argv", 'write a list: ["ls", "/srv"]'),
         ({"argv": ["curl", "--password=hunter2"]}, "argv", "looks like a secret"),
         ({"argv": ["curl", "https://op:hunter2@host/"]}, "argv", "looks like a secret"),
         ({"argv": ["x", "a\0b"]}, "argv", "NUL"),

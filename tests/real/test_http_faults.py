@@ -16,7 +16,8 @@ from opsconsole.checks._http import MAX_BODY, Answer, Clients, Server, asked_url
 from opsconsole.checks._httpoptions import HttpOptions
 from opsconsole.checks._servers import CONNECTIONS
 from opsconsole.checks.http import KIND
-from opsconsole.contracts.probe import Environment, ProbeError
+from opsconsole.checks.httpdoctor import inspect_http
+from opsconsole.contracts.probe import Environment, ProbeError, Source
 from opsconsole.model.outcomes import Outcome
 from support.http import measured, outcome, until
 from support.httpd import Asked, Fault, Httpd, Says, says_json, says_text, serving
@@ -97,7 +98,27 @@ async def test_nobody_there(tmp_path: Path) -> None:
         )
     assert (await _problem(f"unix:{tmp_path}/s"))[0] == "source-down"
     reason, cause = await _problem("http://no-such-host.invalid", timeout=10)
-    assert (reason, "no address" in cause) == ("source-down", True)
+    assert reason == "source-down"
+    assert cause.startswith("the name no-such-host.invalid has no address: ")
+
+
+async def test_where_a_source_should_be_is_told(tmp_path: Path) -> None:
+    """Its name alone does not say which address is wrong: without one, behind TLS or not, refused, or no socket."""
+    for scheme in ("http", "https"):
+        told = await inspect_http("site", Source(kind="http", url=f"{scheme}://no-such-host.invalid"))
+        assert told.problem is not None
+        assert told.problem.cause.startswith("site: the name no-such-host.invalid has no address: ")
+        assert told.problem.hint == "see whether the name is right and name service works here"
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))  # and nobody listens
+            port = taken.getsockname()[1]
+            told = await inspect_http("site", Source(kind="http", url=f"{scheme}://127.0.0.1:{port}"))
+        assert told.problem is not None
+        assert told.problem.cause == f"site (127.0.0.1:{port}) cannot be reached: Connection refused"
+        assert told.problem.hint == "see whether it runs, and whether this host may reach it"
+    told = await inspect_http("site", Source(kind="http", url=f"unix:{tmp_path}/s"))
+    assert told.problem is not None
+    assert told.problem.cause == f"site ({tmp_path}/s) cannot be reached: No such file or directory"
 
 
 async def test_a_port_that_takes_no_connection_is_down_and_not_slow() -> None:

@@ -100,7 +100,9 @@ async def test_a_log_whose_times_end(tmp_path: Path) -> None:
 async def test_the_wrong_format_is_declared(tmp_path: Path) -> None:
     """A declared format is the only one that is tried."""
     path = busy(tmp_path / "a.log")
-    assert (await problem(path, format="nginx")).reason == "no-times"
+    refused = await problem(path, format="nginx")
+    assert refused.reason == "no-times"
+    assert refused.cause == f"in {path} no line begins with a time as 'nginx' says"
     assert counts(await read(path, format="iso", since="1 h", patterns={"critical": "CRITICAL:"}), "critical") == [
         1
     ]

@@ -23,6 +23,7 @@ from opsconsole.checks.mysql import KIND, MysqlOptions, MysqlProbe
 from opsconsole.contracts.probe import Environment, ProbeError, Source
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Problem
+from opsconsole.model.redaction import redacted
 from opsconsole.model.values import Moment, Number, Unit, number
 from support.judged import outcome
 from support.mariadb import MariaDb, until_async
@@ -142,6 +143,7 @@ async def test_parameters_are_bound_and_never_read_as_sql(db: Asking) -> None:
 async def test_the_line_of_evidence_can_be_run(db: Asking, mariadb: MariaDb, account: str) -> None:
     """Whoever reads the record can ask the same by hand."""
     reading = await db.read("select id from seen where name = :target", target="O'Neil \\ Söhne")
+    assert redacted(reading.command) == reading.command, "nothing in it looks like a secret"
     argv = [each for each in shlex.split(reading.command) if each != "--password"]
     done = await asyncio.to_thread(
         subprocess.run, [*argv, "-N", "-B"], capture_output=True, text=True, timeout=30, check=False

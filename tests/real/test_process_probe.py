@@ -139,12 +139,21 @@ async def test_command_lines_are_compared_and_not_recorded() -> None:
     with running(*argv):
         by_pattern = await measured(KIND, pattern=f"/{marker}$/", window=SOON)
         user_too = await measured(KIND, pattern=f"/{marker}/", user=_own(), window=SOON)
-        other_user = await measured(KIND, pattern=f"/{marker}/", user="nobody-else", window=SOON)
+        other_user = await measured(KIND, pattern=f"/{marker}/", user="daemon", window=SOON)
     for reading in (by_pattern, user_too):
         assert outcome(reading, "count == 1") is Outcome.PASS
     assert outcome(other_user, "count == 0") is Outcome.PASS
     assert SECRET not in repr(by_pattern)
     assert by_pattern.command == f"pgrep --list-name --full -- '{marker}$'"
+
+
+async def test_an_account_that_there_is_not() -> None:
+    """That nothing runs as an account which was mistyped, or renamed, is no green."""
+    problem = await problem_of(KIND, user="nobody-of-this-name", window=SOON)
+    assert (problem.reason, problem.cause) == ("not-found", "this host knows no user nobody-of-this-name")
+    assert outcome(await measured(KIND, user="54322", window=SOON), "count == 0") is Outcome.PASS, "a bare number"
+    by_number = await measured(KIND, user=str(os.geteuid()), window=SOON)
+    assert outcome(by_number, "count >= 1") is Outcome.PASS, "and one that has a name"
 
 
 async def test_a_whole_command_line() -> None:

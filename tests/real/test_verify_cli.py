@@ -76,7 +76,7 @@ def test_a_record_that_holds(place: Installation) -> None:
     assert out.splitlines()[-1].startswith(summary)
     only = verify(place, "morning@2026-11-02")
     assert only[0] == 0
-    assert "1 runs: 0 verified, 0 attributed only, 1 unsigned" in only[1]
+    assert "1 run: 0 verified, 0 attributed only, 1 unsigned" in only[1]
 
 
 def test_a_tier_can_be_asked_for(place: Installation) -> None:
@@ -218,4 +218,4 @@ def test_names(place: Installation) -> None:
     assert "there is no record of morning@2020-01-01" in err
     code, out, _ = verify(place, "morning")
     assert code == 0
-    assert "1 runs: " in out
+    assert "1 run: " in out

@@ -99,6 +99,12 @@ def test_tokens_of_services_are_known_by_their_form(token: str) -> None:
         "PWD=/srv/qbr OLDPWD=/root",
         "basic authentication is required",
         "Bearer of bad news",
+        'curl -sS -H "authorization: Bearer $(cat /run/credentials/token)" https://app.example/',
+        'curl -sS -H "authorization: Bearer $APP_TOKEN" -H "x-api-key: $APP_KEY" https://app.example/',
+        'curl -sS -H "x-token: $(cat "$CREDENTIALS_DIRECTORY"/token)" -u "ops:$OPS_PASSWORD" https://app.example/',
+        "Access denied for user 'ops'@'localhost' (using password: YES)",
+        "it holds a password, which does not belong there: password = 'env:NAME' says where it is",
+        'bearer = "env:APP_TOKEN", password = "file:/run/credentials/db", token: file:%CREDENTIALS%/token',
         "used 76.2 % of /srv, limit 80 %",
         "every status == 'success'",
         "password=''",
@@ -111,6 +117,23 @@ def test_tokens_of_services_are_known_by_their_form(token: str) -> None:
 def test_what_only_looks_like_it_is_left_alone(text: str) -> None:
     """A reading that holds no secret is recorded, and judged, as it is."""
     assert redacted(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'curl -H "authorization: Bearer $ecret-2026" https://app.example/',
+        'curl -H "authorization: Bearer $ECRET2026!" https://app.example/',
+        "curl -H 'x-token: $SWORDFISH' https://app.example/",
+        "password: $SWORDFISH",
+        "password=$(catastrophe)",
+        "password='env:not a name'",
+        "password = environment",
+    ],
+)
+def test_what_only_looks_like_a_place_is_masked(text: str) -> None:
+    """A secret may begin as a variable of the shell does: only what curl is told in double quotes is one."""
+    assert MASK in redacted(text)
 
 
 @given(st.text(min_size=4, max_size=30).filter(lambda each: each not in MASK and MASK not in each), st.text())

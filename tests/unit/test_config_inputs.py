@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from opsconsole.config.checklists import LoadedChecklist, load_checklist
+from opsconsole.contracts.probe import ProbeError
 from opsconsole.engine.inputs import inputs_of, measured_together
+from opsconsole.engine.measuring import decoded_options
 from opsconsole.wiring.kinds import probe_kinds
 
 HEAD = 'title = "Synchronisation"\n[[section]]\ntitle = "Counts"\n'
@@ -134,6 +136,51 @@ def test_a_shell_gets_targets_as_arguments(tmp_path: Path) -> None:
     argv = """["sh", "-c", "ping -c 1 \\"$1\\"", "sh", "{target}"]"""
     found = loaded(tmp_path, EACH.replace('["/usr/bin/check", "{target}"]', argv))
     assert [str(each) for each in found.problems] == []
+
+
+OF_URLS = """
+[[section.item]]
+id = "each"
+title = "Every service answers"
+probe = "http"
+url = "{target}"
+require = ["status == 200"]
+for_each = { item = "questdb-counts", column = "collection" }
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        OF_URLS,
+        OF_URLS.replace('"{target}"', '"{target}/health"'),
+        OF_URLS.replace('"http"', '"file"').replace("url =", "path =").replace("status == 200", "exists == true"),
+    ],
+)
+def test_whole_addresses_and_paths_are_found_out(tmp_path: Path, text: str) -> None:
+    """What a list of services holds is mostly URLs: whether one can be asked is told when it is known."""
+    found = loaded(tmp_path, text)
+    assert [str(each) for each in found.problems] == []
+    assert found.checklist is not None
+    item = found.checklist.items[-1]
+    kind = probe_kinds()[item.probe]
+    with pytest.raises(ProbeError, match=r"it is no URL|is no absolute path") as refused:
+        decoded_options(kind, item, "ftp/payments")
+    assert refused.value.problem.reason == "bad-options"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (OF_URLS.replace('"{target}"', '"ftp://{target}"'), "it is no URL"),
+        (OF_URLS.replace("require", 'method = "HEAD"\njson = "$.a"\nrequire'), "no body"),
+        (OF_URLS.replace("status ==", "state =="), "does not measure 'state'"),
+    ],
+)
+def test_what_does_not_hang_on_the_target_is_told(tmp_path: Path, text: str, told: str) -> None:
+    """Everything else of such an item is looked at as ever."""
+    found = loaded(tmp_path, text)
+    assert told in str(found.problems[0])
 
 
 def test_a_comparison_of_each_target_needs_no_braces(tmp_path: Path) -> None:

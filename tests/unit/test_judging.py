@@ -10,7 +10,7 @@ from opsconsole.model.condition_parser import parse_condition
 from opsconsole.model.judging import judge
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.readings import Judgement, Reading, Verdict
-from opsconsole.model.values import Moment, Number, Unit, Value, number
+from opsconsole.model.values import Moment, Number, Unit, Value, number, seconds
 
 S, B, P = Unit.SECONDS, Unit.BYTES, Unit.PERCENT
 
@@ -166,6 +166,30 @@ def test_rounding_never_hides_a_breach() -> None:
     """30.004 s is not shown as `30 s, limit 30 s`."""
     reading = collectors(("ConnectWise", "success", 30.004))
     assert judged(reading, "every duration < 30 s").summary == "ConnectWise took 30.004 s, limit 30 s"
+
+
+@pytest.mark.parametrize(
+    ("value", "condition", "said"),
+    [
+        (0.482, "age < 30 s", "age is 0.482 s, limit 30 s"),
+        (0.005, "age < 1 s", "age is 5 ms, limit 1 s"),
+        (248, "age < 24 h", "age is 4 min, limit 24 h"),
+        (1900, "age < 1 h", "age is 31 min, limit 1 h"),
+        (5400, "age < 24 h", "age is 1.5 h, limit 24 h"),
+        (-0.00504, "age < 1 h", "age is -5 ms, limit 1 h"),
+        (0, "age < 1 h", "age is 0 h, limit 1 h"),
+    ],
+)
+def test_small_parts_of_a_limit_are_legible(value: float, condition: str, said: str) -> None:
+    """Both sides stand on one scale, unless that of the limit is too large to read what was measured."""
+    assert judged(Reading(measures={"age": seconds(value)}), condition).summary == said
+
+
+def test_a_value_of_many_rows_is_called_so() -> None:
+    """Beside another finding `count is 2; 1` says nothing; alone, the value of a single cell speaks for itself."""
+    rows = Reading(columns=("job", "value"), rows=(("a", number(1)), ("b", number(1))), label="job")
+    assert judged(rows, "count == 2", "every value == 1").summary == "count is 2; value is 1"
+    assert judged(Reading(measures={"value": number(1)}), "value == 1").summary == "1"
 
 
 def test_within_nothing_of_zero() -> None:

@@ -49,6 +49,13 @@ def test_nothing_wrong(site: Path) -> None:
         assert lint(*paths, sources={"inventory"}) == []
 
 
+def test_a_mistyped_configuration_is_still_one(tmp_path: Path) -> None:
+    """A key of qualifications in `config.toml` is a typing error there, and the only thing that is told."""
+    config = tmp_path / "config.toml"
+    config.write_text('checklist = ["lists"]\n')
+    assert lint(config) == [f"{config}:1: unknown key 'checklist'; did you mean 'checklists'?"]
+
+
 def test_a_configuration_brings_its_checklists_along(site: Path) -> None:
     """Linting the configuration lints what it names, with the sources that it has."""
     path = site / "lists" / "good.toml"

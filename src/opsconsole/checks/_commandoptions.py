@@ -88,7 +88,7 @@ class CommandOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     missing."""
     exit_codes: tuple[int, ...] = (0,)
     """Exit codes after which its output means what the item takes it for. After another one only `exit_code` and
-    `duration` are known."""
+    `duration` are known, so have a condition on `exit_code`, which then says why."""
     env: dict[str, str] = {}
     """Variables for it, beside the search path, HOME, USER and a plain C.UTF-8 and UTC setting. Nothing secret."""
     pass_env: tuple[str, ...] = ()
@@ -165,6 +165,8 @@ def _argv_problems(argv: tuple[str, ...] | str) -> list[str]:
             words = argv.split()
         listed = ", ".join(f'"{word}"' for word in words)
         return [f"no shell takes the line apart; write a list: [{listed}]"]
+    if len(argv) == 1 and not argv[0].startswith("/") and len(argv[0].split()) > 1:
+        return _argv_problems(argv[0])
     if not argv or not argv[0]:
         return ["name the program and its arguments, like ['df', '-h']"]
     found = []

@@ -150,7 +150,8 @@ class Clients:
             raise ProbeError("bad-answer", f"what {endpoint.name} answers is {error}") from None
         except Exception as error:  # noqa: BLE001 - httpx, aiohttp, ssl and yarl raise of many kinds, told apart there
             elapsed = time.monotonic() - watch.began
-            problem = problem_of(endpoint.name, error, elapsed, answering=watch.stage == _REST)
+            answering = watch.stage == _REST
+            problem = problem_of(endpoint.name, error, elapsed, place=endpoint.place, answering=answering)
             if isinstance(problem, UnreachedError):
                 self._unreached[endpoint.server] = _Unreached(time.monotonic(), request.connecting, problem.problem)
             raise problem from None

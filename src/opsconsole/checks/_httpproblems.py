@@ -9,6 +9,7 @@ from opsconsole.contracts.probe import ProbeError
 
 _NUMBERED = re.compile(r"\[Errno -?\d+\] ?")
 _DOWN = "see whether it runs, and whether this host may reach it"
+_NAMED = "see whether the name is right and name service works here"
 _BEHIND = "see whether the service behind that port runs, and its own log"
 _LOG = "see its own log"
 _TLS = "renew it, or name the certificates it is trusted by as `ca`"
@@ -37,30 +38,34 @@ def is_unanswered(error: Exception) -> bool:
     return _any(chain, aiohttp.ClientOSError) and not _any(chain, aiohttp.ClientConnectorError)
 
 
-def problem_of(name: str, error: Exception, elapsed: float, *, answering: bool = False) -> ProbeError:
+def problem_of(
+    name: str, error: Exception, elapsed: float, *, place: str = "", answering: bool = False
+) -> ProbeError:
     """Return the problem that an exception is, by the innermost ones, for those around them say less.
 
-    `name` is what the server is called, `elapsed` the seconds since it was asked, `answering` whether the head of
-    its answer was there. Who takes a connection and ends it without a word is nobody: so does the proxy of a
-    container, or a balancer, in front of a service that is down.
+    `name` is what the server is called, `place` the same with its address, `elapsed` the seconds since it was
+    asked, `answering` whether the head of its answer was there. Who takes a connection and ends it without a word
+    is nobody: so does the proxy of a container, or a balancer, in front of a service that is down.
     """
     import aiohttp
     import httpx
 
     chain = list(_causes(error))
+    place = place or name
     tls = _of_tls(name, chain)
     if tls is not None:
         return tls
-    if _any(chain, aiohttp.ClientConnectorDNSError):
-        return ProbeError("source-down", f"no address is known for {name}{_system(chain)}", _DOWN)
+    unnamed = next((each for each in chain if isinstance(each, aiohttp.ClientConnectorDNSError)), None)
+    if unnamed is not None:
+        return unresolved(name, str(unnamed.host), _system(chain))
     if _any(chain, aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout) and not _any(
         chain, aiohttp.ServerDisconnectedError, OSError, but=TimeoutError
     ):
-        return UnreachedError("source-down", f"{name} could not be reached within {elapsed:.3g} s", _DOWN)
+        return UnreachedError("source-down", f"{place} could not be reached within {elapsed:.3g} s", _DOWN)
     if _any(chain, aiohttp.ClientConnectorError) and any(map(is_ended, chain)):
         return hung_up(name)
     if _any(chain, aiohttp.ClientConnectorError):
-        return ProbeError("source-down", f"{name} cannot be reached{_system(chain)}", _DOWN)
+        return unreached(place, _system(chain))
     if not answering and is_unanswered(error):
         return hung_up(name)
     if _any(chain, aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, httpx.ReadError, ConnectionError):
@@ -69,6 +74,17 @@ def problem_of(name: str, error: Exception, elapsed: float, *, answering: bool =
         said = _plainly(chain[-1]).removeprefix("400, message: ")
         return ProbeError("bad-answer", f"{name} does not answer as HTTP asks: {said}", "is it HTTP there?")
     return ProbeError("failed", f"{name} could not be asked: {type(error).__name__}: {_plainly(error)}")
+
+
+def unresolved(name: str, host: str, why: str) -> ProbeError:
+    """Return the problem of a server whose host has no address; `why` begins with a colon."""
+    of_source = "" if name.startswith(host) else f"{name}: "
+    return ProbeError("source-down", f"{of_source}the name {host} has no address{why}", _NAMED)
+
+
+def unreached(place: str, why: str) -> ProbeError:
+    """Return the problem of a server that takes no connection; `why` begins with a colon."""
+    return ProbeError("source-down", f"{place} cannot be reached{why}", _DOWN)
 
 
 def is_ended(error: BaseException) -> bool:

@@ -381,7 +381,7 @@ def _settled(stamp: Stamp | None, at: int, jump: int | None) -> Stamp | None:
     return (stamp[0], stamp[0]) if at < jump else (stamp[1], stamp[1])
 
 
-def _without_times(part: Part, declared: str, where: str = "") -> Refusal:
+def _without_times(part: Part, declared: str, where: str = "in ") -> Refusal:
     looked = "of any format that is known" if declared == "auto" else f"as '{declared}' says"
     return Refusal(
         "no-times",

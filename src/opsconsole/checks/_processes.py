@@ -132,6 +132,18 @@ def _user_name(uid: int) -> str:
         return str(uid)
 
 
+def user_called(name: str) -> str | None:
+    """Return what the processes of a user have, by its name or number; None for a name that nobody has."""
+    import pwd
+
+    if name.isdecimal() and len(name) < 11:  # noqa: PLR2004 - the digits of 32 bits
+        return _user_name(int(name))
+    try:
+        return pwd.getpwnam(name).pw_name
+    except (KeyError, ValueError):
+        return None
+
+
 def _open_files(process: Process) -> int | None:
     import psutil
 

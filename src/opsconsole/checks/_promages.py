@@ -182,7 +182,7 @@ def _stale(endpoint: Endpoint, found: Ages, asked: Asked) -> ProbeError:
 
 
 async def _unseen(endpoint: Endpoint, looked: Sequence[Selected], asked: Asked, ask: Ask) -> ProbeError:
-    """Return why there are no samples: they are of earlier today, or there were none at all."""
+    """Return why there are no samples: they are of earlier today, ended just now, or there were none at all."""
     parts = {str(index): each.text for index, each in enumerate(looked[:_AT_ONCE])}
     try:
         answer = await ask(_numbered("max", parts, lambda text: _further_back(text, DAY)), asked.at)
@@ -197,7 +197,18 @@ async def _unseen(endpoint: Endpoint, looked: Sequence[Selected], asked: Asked, 
         return ProbeError(
             "stale", f"{endpoint.name} has not all of the samples that prove the rest: {names}", _SCRAPING
         )
-    return _empty(endpoint, asked, names)
+    return _empty(endpoint, asked, names) if newest == float("inf") else _ended(endpoint, asked, names)
+
+
+def _ended(endpoint: Endpoint, asked: Asked, names: str) -> ProbeError:
+    """Return the problem of a target that was scraped until just now: Prometheus marks the end of its series."""
+    cause = f"{endpoint.name} has no series of {names} any more: there was one within the last minutes"
+    if asked.has_series:
+        cause = (
+            f"the answer of {endpoint.name} is made of no sample of now: there was one of {names} "
+            "within the last minutes"
+        )
+    return ProbeError("empty", cause, "see in Prometheus, under Status and Targets, whether its target answers")
 
 
 def _empty(endpoint: Endpoint, asked: Asked, names: str = "") -> ProbeError:

@@ -27,7 +27,8 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     it two."""
     url: str = ""
     """The server, such as `https://app.example`, or the socket of one on this host, such as
-    `unix:/run/docker.sock`. With `source` it is left out."""
+    `unix:/run/docker.sock`. With `source` it is left out. With `for_each`, `{target}` stands for a whole URL or a
+    part of one: `http://{target}/health`."""
     bearer: str = ""
     """Where the token is kept that goes with the request: `env:NAME` or `file:/PATH`. A source may have it instead;
     so with the following."""
@@ -83,6 +84,12 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """What messages call it: the source, or its host."""
     shell: tuple[str, ...] = ()
     """Words with which curl asks the same in a shell, quoted; secrets are taken from where they are kept."""
+
+    @property
+    def place(self) -> str:
+        """Its name, with its address where that says something else."""
+        address = self.socket or urllib.parse.urlsplit(self.base).netloc
+        return self.name if self.name == address else f"{self.name} ({address})"
 
     @property
     def encrypted(self) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from opsconsole.checks._http import Endpoint
-from opsconsole.checks._httpproblems import hung_up, is_ended, problem_of
+from opsconsole.checks._httpproblems import hung_up, is_ended, problem_of, unreached, unresolved
 from opsconsole.checks._threads import in_thread
 from opsconsole.contracts.probe import ProbeError
 
@@ -98,8 +98,9 @@ def _unreached(endpoint: Endpoint, error: Exception, elapsed: float) -> ProbeErr
         return problem_of(endpoint.name, error, elapsed)
     if is_ended(error):
         return hung_up(endpoint.name)
-    why = error.strerror if isinstance(error, socket.gaierror) else _system(error)
-    return ProbeError("source-down", f"{endpoint.name} cannot be reached: {why}", "see whether it runs")
+    if isinstance(error, socket.gaierror):
+        return unresolved(endpoint.name, str(urllib.parse.urlsplit(endpoint.base).hostname), f": {error.strerror}")
+    return unreached(endpoint.place, f": {_system(error)}")
 
 
 def _system(error: Exception) -> str:

@@ -195,7 +195,7 @@ def _account(options: FileOptions, looked: Looked, now: float) -> str:
     if facts is None:
         return f"There is no {shown}; its directory is there."
     size = f", {sized(facts.size)}" if facts.regular else ""
-    told = f"{shown}: {facts.kind}{size}, {facts.mode} {looked.owner}:{looked.group}"
+    told = f"{shown} is a {facts.kind}{size}, {facts.mode} {looked.owner}:{looked.group}"
     if looked.link:
         told += f"\nIt leads to {presentable(looked.link)}, which was not looked at: follow = true does"
     if facts.age(now) is None:

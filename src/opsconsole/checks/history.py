@@ -232,7 +232,8 @@ def _too_little(asked: Asked, looked: Looked, options: HistoryOptions) -> ProbeE
         TOO_LITTLE_HISTORY,
         f"{_pasttext.name_of(asked)}: {counted(options.least, 'earlier reading')} {needed}{_in_each(asked)}, and "
         f"{there_are(found)}{beside}",
-        "look back over more by `over`, ask for fewer by `least`, or say by `on_no_history` what it means for now",
+        "later runs will have more; else look back over more by `over`, ask for fewer by `least`, or say by "
+        "`on_no_history` what it means for now",
         (Evidence("history", text),),
     )
 

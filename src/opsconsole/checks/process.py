@@ -66,7 +66,7 @@ class ProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """A file that holds the number of the process, such as `/run/nginx.pid`. With `name` it is certain that the
     number is not another one's by now."""
     user: str = ""
-    """The user that it runs as."""
+    """The user that it runs as, by name or number."""
     window: Duration = _sampling.DEFAULT
     """How long to look for `cpu`, of which 100 % is one processor. It must lie within the item's `timeout`."""
 
@@ -79,6 +79,7 @@ class ProcessProbe:
         _sampling.refuse_too_long(options.window, context)
         try:
             async with asyncio.timeout(context.allowance):
+                options = await _with_user(options)
                 pid = await in_thread(f"pidfile {options.pidfile}", lambda: _pid(options.pidfile))
                 samples = await _sampling.sampled(_processes.snapshot, options.window)
                 until = time.monotonic() + context.allowance - float(options.window.seconds)
@@ -98,6 +99,16 @@ class ProcessProbe:
 
 
 # --- which -------------------------------------------------------------------------------------------
+
+
+async def _with_user(options: ProcessOptions) -> ProcessOptions:
+    """Return the options with the user as processes name theirs; raise ProbeError for one that there is not."""
+    if not options.user:
+        return options
+    user = await in_thread(f"user {options.user}", lambda: _processes.user_called(options.user))
+    if user is None:
+        raise ProbeError("not-found", f"this host knows no user {options.user}", "see `getent passwd`")
+    return msgspec.structs.replace(options, user=user)
 
 
 async def _fitting(options: ProcessOptions, pid: int, processes: Sequence[Process], until: float) -> list[Process]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from opsconsole.cli.common import emit
+from opsconsole.cli.common import emit, narrate
 from opsconsole.cli.tables import table
 from opsconsole.model.text import visible
 
@@ -43,6 +43,7 @@ def init(
         *((name, str(len(each.checklists)), each.summary) for name, each in known.items()),
     ]
     emit(table(rows), None)
+    narrate("opsconsole init --system NAME [DIRECTORY] writes one")
 
 
 def _told(written: "Written") -> str:
@@ -53,7 +54,8 @@ def _told(written: "Written") -> str:
     call = _call(place)
     fill_in = "what the head of each checklist says"
     if written.sources:
-        fill_in = f"the sources {', '.join(written.sources)} in config.toml, and {fill_in}"
+        some = "source" if len(written.sources) == 1 else "sources"
+        fill_in = f"the {some} {', '.join(written.sources)} in config.toml, and {fill_in}"
     steps = [
         (f"{call} lint", "every problem, with file and line"),
         (f"{call} doctor", "can each source be reached, and with which rights"),

@@ -1,5 +1,6 @@
 """The command line: its commands, what they have in common, and how each ends."""
 
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -100,5 +101,10 @@ def _called(arguments: list[str]) -> int:
         usage = getattr(error, "format_message", None)
         if usage is None:
             raise
-        narrate(usage())
+        narrate(_plainly(usage()))
         return Exit.USAGE
+
+
+def _plainly(usage: str) -> str:
+    """Return what click says of wrong usage in one line, without the choices in the name of an argument."""
+    return " ".join(re.sub(r":\{[^{}]*\}(?=')", "", usage).split())

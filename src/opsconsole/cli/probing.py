@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from opsconsole.wiring.trying import Trial
 
 _ROWS_SHOWN = 50
-_CELL = 60
-"""Characters of a cell that are shown."""
+_CELL = 100
+"""Characters of a cell that are shown: the labels of a series are told apart by the last of them."""
 
 
 def probe(
@@ -129,7 +129,7 @@ def _reading(reading: "Reading") -> Iterator[str]:
         width = max(map(len, reading.measures))
         for name, value in reading.measures.items():
             least = "at least " if name in reading.lower_bounds else ""
-            text = "(nothing)" if value is None else visible(shown(value))
+            text = "(nothing)" if value is None else visible(shown(value)) or "(empty)"
             yield f"  {name:<{width}}  {least}{text}"
     if reading.tabular:
         cut = ", cut off" if reading.truncated else ""
@@ -141,9 +141,11 @@ def _reading(reading: "Reading") -> Iterator[str]:
             yield f"  … and {len(reading.rows) - _ROWS_SHOWN} more"
     for evidence in reading.evidence:
         yield f"evidence  {visible(evidence.title)}{' (cut off)' if evidence.truncated else ''}"
-        yield from (f"  {line}" for line in visible_lines(evidence.text.rstrip("\n")) or ["(empty)"])
+        yield from (f"  {line}" for line in visible_lines(evidence.text.rstrip("\r\n")) or ["(empty)"])
     if reading.command:
-        yield f"by hand   {visible(reading.command)}"
+        first, *others = map(visible, reading.command.split("\n"))
+        yield f"by hand   {first}"
+        yield from others  # where they begin belongs to what is pasted
 
 
 def _cell(value: object) -> str:

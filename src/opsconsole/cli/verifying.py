@@ -12,7 +12,7 @@ import typer
 from opsconsole.cli.common import UsageError, narrate, opened_services, options_of, plain_json, report
 from opsconsole.cli.exits import Exit
 from opsconsole.model.events import Via
-from opsconsole.model.text import visible
+from opsconsole.model.text import counted, visible
 from opsconsole.model.tiers import Tier
 
 if TYPE_CHECKING:
@@ -136,7 +136,8 @@ def _text(parts: "Services", verifying: "Verifying", names: list[str]) -> Exit:
     from opsconsole.model.verification import Tally
 
     chain = verifying.chain
-    _line(f"{chain.events} events of {chain.runs} runs, head {chain.head.seq} {chain.head.hash}")
+    whole = f"{counted(chain.events, 'event')} of {counted(chain.runs, 'run')}"
+    _line(f"{whole}, head {chain.head.seq} {chain.head.hash}")
     _line(f"record {parts.engine.store.store_id} at {parts.engine.store.location}")
     tell = _Teller()
     tell.chain(chain)
@@ -237,7 +238,7 @@ def _summary_line(summary: "Summary") -> str:
     )
     verdict = {"verified": "everything that was checked holds", "unchecked": "NOT EVERYTHING COULD BE CHECKED"}
     said = verdict.get(summary.standing, "BROKEN")
-    return f"{summary.runs} runs: {', '.join(counts)}; {summary.flags} flags; {said}"
+    return f"{counted(summary.runs, 'run')}: {', '.join(counts)}; {counted(summary.flags, 'flag')}; {said}"
 
 
 def _broken_words(chain: "Verified") -> str:

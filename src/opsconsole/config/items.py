@@ -300,7 +300,7 @@ class _Reading:
     def _accepted(self, kind: ProbeKind, options: msgspec.Struct, known: list[Subjects | None]) -> bool:
         """Add what a reading with these options will hold to `known`, if the probe itself accepts them."""
         try:
-            problems = kind.validate(options)
+            problems = [each for each in kind.validate(options) if not self._hangs_on_the_target(each[0])]
             subjects = None if problems else kind.subjects(options)
         except Exception as error:  # noqa: BLE001 - a probe may come from a third party, and must not stop the loading
             self._error(
@@ -312,6 +312,12 @@ class _Reading:
         if not problems and subjects not in known:
             known.append(subjects)
         return not problems
+
+    def _hangs_on_the_target(self, key: str) -> bool:
+        """Return whether an option begins with what another item finds out: it is looked at once that is known."""
+        value = self._table.get(key)
+        begins = isinstance(value, str) and value.startswith("{target}")
+        return begins and isinstance(self._table.get("for_each"), dict)
 
     def _warn(self) -> None:
         """Warn of what will not work although the file by itself is right."""

@@ -116,7 +116,7 @@ class _Lint:
         tables, report = read_toml(path, check_trust=self._check_trust)
         if tables is None:
             self._found += report.diagnostics()
-        elif key == "qualifications" or (not key and _is_qualification(tables)):
+        elif key == "qualifications" or (not key and path.name != CONFIG_NAME and _is_qualification(tables)):
             self._qualifications.append(path)
         elif not key and self._is_config(path, tables):
             self._configs.append(path)

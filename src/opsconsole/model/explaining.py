@@ -74,7 +74,8 @@ def _stated_together(condition: Condition, seen: Sequence[Seen]) -> str:
     named = ", ".join(values[:_NAMED_ROWS])
     if len(values) > _NAMED_ROWS:
         named += f" and {len(values) - _NAMED_ROWS} more"
-    return named if condition.subject == "value" else f"{condition.subject} is {named}"
+    alone = condition.subject == "value" and condition.quantifier is None
+    return named if alone else f"{condition.subject} is {named}"
 
 
 def _short(text: str) -> str:

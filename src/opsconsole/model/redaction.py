@@ -45,7 +45,7 @@ _NAMED_SECRET = re.compile(
     rf"""(?P<head>
         (?: {_NAMES}\d* | pwd(?=["']?[ \t]*[=:]+[ \t]*["']?[^\s/"']) )   # PWD=/srv is a directory
         ["']? [ \t]* (?:=>|:=|==?|:) [ \t]*
-    ){_VALUE}""",
+    )(?!(?:yes|no)\)){_VALUE}""",  # (using password: YES)
     re.IGNORECASE | re.VERBOSE,
 )
 _OPTION = re.compile(rf"(?P<head>(?<!\S)--?(?:[\w-]{{0,40}}-)?{_NAMES}[ \t]+){_VALUE}", re.IGNORECASE | re.VERBOSE)
@@ -84,6 +84,13 @@ _CUT_URL = re.compile(r"(?P<head>://[^\s/:@]{0,256}:)(?!\d{1,5}\.*\Z)(?P<secret>
 """The password of a URL that was cut before its `@`, which is no port."""
 
 
+_OF_CURL = re.compile(r'-H "[\w-]*\Z')
+_PLACE = re.compile(r'\$\(cat(?= )|\$[A-Z_][A-Z0-9_]*(?=")')
+"""What a shell puts in the place of a secret, in the commands that show by hand what was asked over HTTP."""
+_REFERENCE = re.compile(r"(['\"]?)(?:env:[A-Za-z_]\w*|file:[/~%][^\s'\"]*)\1")
+"""Where a secret is kept, as configurations say it."""
+
+
 def redacted(text: str, known: Iterable[str] = ()) -> str:
     """Return `text` without the `known` secrets, and without what looks like one."""
     for form in _forms(known):
@@ -103,6 +110,11 @@ def _masked(match: re.Match[str]) -> str:
     if groups.get("cookies"):
         return f"{groups['cookie']}{MASK}"
     secret = match["secret"]
+    if _REFERENCE.fullmatch(secret):
+        return match[0]
+    place = _PLACE.match(match.string, match.start("secret"))
+    if place and place.end() == match.end("secret") and _OF_CURL.search(match.string[: match.start()]):
+        return match[0]
     quote = secret[0] if secret[0] in "'\"" and secret[-1] == secret[0] else ""
     return f"{match['head']}{quote}{MASK}{quote}"
 

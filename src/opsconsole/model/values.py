@@ -222,12 +222,15 @@ def _rounded(value: Decimal, places: int = 3) -> str:
     return shown if shown not in {"0", "-0"} else f"{value:.2g}"
 
 
+_TENTH = Decimal("0.1")
+_LEGIBLE = dict.fromkeys(("min", "h", "d"), Decimal(1))
+"""What is less on a scale is easier to read on a smaller one: 4 min of 24 h, and not 0.069 h. Elsewhere a tenth."""
 _WRITTEN_OUT = 30
 """Digits beyond which a number is shown with an exponent: `1e999999999`, written out, would fill the memory."""
 
 
 def formatted(value: Number, scale: str = "") -> str:
-    """Return `value` for reading, on the scale given (`GB`, `min` …) or the one that suits it.
+    """Return `value` for reading, on the scale given (`GB`, `min` …) or one that suits it better.
 
     A number that is not finite is shown as such: it is never judged, but its evidence is.
     """
@@ -237,7 +240,7 @@ def formatted(value: Number, scale: str = "") -> str:
         return f"{value.value:.3E}" + ("" if value.unit is Unit.COUNT else f" {value.unit}")
     if scale:
         unit, factor = _SCALES[scale]
-        if unit is value.unit:
+        if unit is value.unit and not 0 < abs(value.value / factor) < _LEGIBLE.get(scale, _TENTH):
             return f"{_measured(value.value / factor)} {scale}"
     if value.unit is Unit.COUNT:
         return _rounded(value.value)
