@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 OTHER_PYTHONS ?= 3.11 3.12 3.13
+# Half as many again as there are processors: much of the suite waits for servers, terminals and time limits.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-unit test-pythons check lint types contracts format docs screenshots golden faults faults-page bench lock clean
@@ -16,7 +18,7 @@ demo: $(VENV)/.demo ## open the console on a PostgreSQL of its own
 	$(BIN)/opsconsole demo $(ARGS)
 
 test: $(VENV)/.dev ## install, then run the whole suite, the unit tests under every Python there is
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 	@$(MAKE) --no-print-directory test-pythons
 
 test-unit: $(VENV)/.dev
@@ -53,11 +55,11 @@ golden: $(VENV)/.dev ## accept the present output as golden files and snapshots
 	$(BIN)/python -m pytest -q tests/tui --snapshot-update
 
 faults: $(VENV)/.dev ## the fault tests with their full counts, and what they came to (docs/faults.md)
-	OPSCONSOLE_FAULTS=full $(BIN)/python -m pytest -n auto --dist loadgroup -q -m faults \
+	OPSCONSOLE_FAULTS=full $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q -m faults \
 		--faults-summary build/faults-full.json $(ARGS)
 
 faults-page: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto --dist loadgroup -q -m faults --faults-summary build/faults-few.json
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q -m faults --faults-summary build/faults-few.json
 	@$(MAKE) --no-print-directory faults
 	$(BIN)/python tools/fault_docs.py build/faults-few.json build/faults-full.json
 

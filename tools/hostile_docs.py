@@ -74,7 +74,7 @@ BOUNDS = (
         "B",
         "text not judged; JSON `too-large`",
     ),
-    Bound("programs: `systemctl`", "each of both", "checks._process", "DEFAULT_LIMIT_BYTES", "B", "`too-large`"),
+    Bound("programs: `systemctl`", "each of both", "checks._process", "DEFAULT_LIMIT_BYTES", "B", "`bad-answer`"),
     Bound(
         "programs: `journalctl`",
         "entries that are shown",
@@ -89,7 +89,7 @@ BOUNDS = (
         "checks._journal",
         "COUNT_LIMIT",
         "entries",
-        "`too-many`",
+        "missing: not judged",
     ),
     Bound(
         "programs: `chronyc` and others", "each output", "checks._timedaemons", "_LIMIT_BYTES", "B", "`bad-answer`"
@@ -107,12 +107,12 @@ BOUNDS = (
         "another process, ended in time",
     ),
     Bound("`matches` in conditions", "steps", "model.patterns", "MOST_STEPS", "steps", "ERROR: not judged"),
-    Bound("logs", "memory of the worker that reads them", "checks._logscan", "MEMORY", "B", "`failed`"),
+    Bound("logs", "memory of the worker that reads them", "checks._logscan", "MEMORY", "B", "`too-large`"),
     Bound(
         "logs", "one entry", "checks._logentries", "LONGEST", "B", "the rest passed over; counts are lower bounds"
     ),
-    Bound("logs", "messages told apart", "checks._logtally", "MOST_MESSAGES", "messages", "said to be more"),
-    Bound("logs", "rotated files of one log", "checks._logfiles", "MOST_FILES", "files", "`too-many`"),
+    Bound("logs", "messages told apart", "checks._logtally", "MOST_MESSAGES", "messages", "missing: not judged"),
+    Bound("logs", "rotated files of one log", "checks._logfiles", "MOST_FILES", "files", "`too-large`"),
     Bound(
         "files",
         "entries of directories",
@@ -153,7 +153,7 @@ BOUNDS = (
         "model.checklists",
         "MOST_TARGETS",
         "targets",
-        "`no-targets`",
+        "`bad-answer`",
     ),
     Bound(
         "any reading",

@@ -221,7 +221,7 @@ BEGUN = dt.datetime(2026, 5, 14, 9, 5, tzinfo=dt.UTC)
 
 
 def _asked(prometheus: Prometheus, query: str, at: dt.datetime = BEGUN) -> tuple[int, dict[str, Any]]:
-    answer = prometheus.answer(Asked("GET", "/api/v1/query", {"query": query, "time": f"{at.timestamp()}"}, ""))
+    answer = prometheus.answer(Asked("GET", "/api/v1/query", {"query": query, "time": f"{at.timestamp()}"}))
     assert answer is not None
     return answer.status, json.loads(answer.body)
 

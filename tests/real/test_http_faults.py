@@ -150,11 +150,36 @@ async def test_those_behind_a_host_that_is_silent_do_not_wait_for_it_again(serve
             async def work(clients: Clients) -> None:
                 await _get(clients, server)  # which loads the libraries
                 began = time.monotonic()
-                asking = [clients.ask(endpoint, context(timeout=0.5)) for _ in range(30)]
+                asking = [clients.ask(endpoint, context(item=f"item-{at}", timeout=0.5)) for at in range(30)]
                 found = await asyncio.gather(*asking, return_exceptions=True)
                 assert {each.problem.reason for each in found if isinstance(each, ProbeError)} == {"source-down"}
 
                 assert time.monotonic() - began < 0.9
+
+            await _with_clients(work)
+
+
+async def test_who_found_a_host_silent_may_try_again(server: Httpd) -> None:
+    """Another attempt of the item itself (`retry`) asks the host, where those of others are told what is known."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        endpoint = endpoint_of(Server(url=f"http://127.0.0.1:{port}"), Environment())
+        with socket.socket() as first, socket.socket() as second:  # the queue is full after them
+            for each in (first, second):
+                each.setblocking(False)
+                each.connect_ex(("127.0.0.1", port))
+
+            async def work(clients: Clients) -> None:
+                await _get(clients, server)  # which loads the libraries
+                waited = []
+                for item in ("one", "one", "other"):
+                    began = time.monotonic()
+                    with pytest.raises(ProbeError, match="could not be reached within"):
+                        await clients.ask(endpoint, context(item=item, timeout=0.5))
+                    waited.append(time.monotonic() - began > 0.3)
+                assert waited == [True, True, False]
 
             await _with_clients(work)
 

@@ -118,6 +118,8 @@ def test_explains(reading: Reading, condition: str, outcome: Outcome, text: str 
         (Reading(columns=("q",), rows=(("<insufficient privilege>",),)), "no q == 'x'", "hidden from this role"),
         (Reading(columns=("q",), rows=(("a",),), truncated=True), "every q == 'a'", "cut off"),
         (Reading(columns=("q",), rows=(("a",),), truncated=True), "count == 1", "cut off"),
+        (Reading(columns=("q",), rows=(("a",),), truncated=True), "value == 'a'", "cut off"),
+        (Reading(columns=("q",), rows=(("a",),), truncated=True), "value not contains 'b'", "cut off"),
         (Reading(), "count == 0", "no 'count'"),
     ],
 )

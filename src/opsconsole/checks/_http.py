@@ -77,11 +77,21 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bounded(Protocol):
-    """What says how long a request may take, such as a Context."""
+    """What says how long a request may take and who asks, such as a Context."""
 
     @property
     def allowance(self) -> float:
         """Seconds."""
+        ...
+
+    @property
+    def item(self) -> str:
+        """The item that asks."""
+        ...
+
+    @property
+    def target(self) -> str:
+        """Its target; empty for none."""
         ...
 
 
@@ -123,10 +133,12 @@ class Clients:
             headers={**endpoint.headers, **{name.lower(): each for name, each in (headers or {}).items()}},
             max_body=max_body,
             connecting=min(endpoint.connect_timeout, context.allowance * _UNREACHED),
+            asking=(context.item, context.target),
         )
         async with self._turns.setdefault(endpoint.server, asyncio.Semaphore(endpoint.connections)):
             self._refuse_unreached(request)
             answer = await self._answer(request, context, follow=follow)
+            self._unreached.pop(endpoint.server, None)
         if not any_status and answer.status >= 400:  # noqa: PLR2004 - RFC 9110
             raise refusal(endpoint, answer)
         return answer
@@ -153,16 +165,24 @@ class Clients:
             answering = watch.stage == _REST
             problem = problem_of(endpoint.name, error, elapsed, place=endpoint.place, answering=answering)
             if isinstance(problem, UnreachedError):
-                self._unreached[endpoint.server] = _Unreached(time.monotonic(), request.connecting, problem.problem)
+                self._remember(request, problem.problem)
             raise problem from None
+
+    def _remember(self, request: "_Request", problem: Problem) -> None:
+        before = self._unreached.get(request.endpoint.server)
+        tried = before.tried if before is not None else frozenset()
+        self._unreached[request.endpoint.server] = _Unreached(
+            time.monotonic(), request.connecting, problem, tried | {request.asking}
+        )
 
     def _refuse_unreached(self, request: "_Request") -> None:
         """Raise the problem that another request has just had with that server, which this one would have as well.
 
-        Few ask a server at once: those that wait behind them would each wait for the same silence again.
+        Few ask a server at once: those that wait behind them would each wait for the same silence again. Who found
+        out may try again, as an item with `retry` does.
         """
         before = self._unreached.get(request.endpoint.server)
-        if before is None or request.connecting > before.connecting:
+        if before is None or request.asking in before.tried or request.connecting > before.connecting:
             return
         if time.monotonic() - before.at < _REMEMBERED:
             raise ProbeError(before.problem.reason, before.problem.cause, before.problem.hint)
@@ -223,6 +243,8 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
     max_body: int
     connecting: float
     """Seconds after which the server cannot be reached."""
+    asking: tuple[str, str]
+    """The item and the target that it is for."""
 
     def redirected(self, status: int, location: str) -> "_Request | None":
         """Return what a redirect asks for, None where that is another host, or no longer encrypted."""
@@ -249,6 +271,8 @@ class _Unreached(msgspec.Struct, frozen=True):
     connecting: float
     """Seconds that were given to it."""
     problem: Problem
+    tried: frozenset[tuple[str, str]]
+    """The items and targets that have found out by themselves."""
 
 
 class _Watch:

@@ -45,7 +45,7 @@ def problem_of(
 
     `name` is what the server is called, `place` the same with its address, `elapsed` the seconds since it was
     asked, `answering` whether the head of its answer was there. Who takes a connection and ends it without a word
-    is nobody: so does the proxy of a container, or a balancer, in front of a service that is down.
+    is nobody: so does the proxy of a container, or a load balancer, in front of a service that is down.
     """
     import aiohttp
     import httpx

@@ -202,7 +202,6 @@ class Scan:
                 f"{part.path} was last written {hours:g} h after its newest entry: "
                 "if its times are of another zone, say so by `timezone`"
             )
-
         self._look_behind_newest(part)
 
     def _newest_of(self, ordered: list[Part], newest: float, found: Part) -> tuple[float, Part]:

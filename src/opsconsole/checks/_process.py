@@ -111,12 +111,12 @@ async def run(
 ) -> Finished:
     """Run `argv` to its end and return how it ended.
 
-    The program has no standard input (unless `stdin` is a descriptor to be read), no terminal, a session and
-    process group of its own and the
-    environment of `clean_environment` plus `env`. Each of its two output streams is read to the end
-    but kept only up to `limit_bytes`. On timeout (seconds) and on cancellation it is killed with
-    everything it started; what it left in its process group after its own end is killed too, and a
-    leftover that holds the output open delays the answer by a quarter of a second, not for ever.
+    The program has no standard input (unless `stdin` is a descriptor to be read), no terminal, a session
+    and process group of its own and the environment of `clean_environment` plus `env`. Each of its two
+    output streams is read to the end but kept only up to `limit_bytes`. On timeout (seconds) and on
+    cancellation it is killed with everything it started; what it left in its process group after its own
+    end is killed too, and a leftover that holds the output open delays the answer by a quarter of a
+    second, not for ever.
 
     Raises `CannotStartError` and `TimedOutError`; an exit status other than 0 is the caller's to judge.
     """

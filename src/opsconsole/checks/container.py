@@ -213,7 +213,9 @@ def _row(container: Container, context: Context) -> tuple[Value, ...]:
 
 def _since(moment: dt.datetime | None, context: Context) -> Number | None:
     """Return the seconds that have passed, None for a moment that is still to come by more than clocks differ."""
-    passed = -SKEW - 1 if moment is None else (context.now - moment).total_seconds()
+    if moment is None:
+        return None
+    passed = (context.now - moment).total_seconds()
     return seconds(passed) if passed >= -SKEW else None
 
 

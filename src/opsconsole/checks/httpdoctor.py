@@ -39,6 +39,8 @@ class HttpReport(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Allowance(msgspec.Struct, frozen=True):
     allowance: float
+    item: str = ""
+    target: str = ""
 
 
 async def inspect_http(name: str, source: Source, now: dt.datetime | None = None) -> HttpReport:

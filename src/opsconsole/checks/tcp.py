@@ -55,7 +55,7 @@ class TcpOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)]
     """The port. `state` then says what came of it: `open`, `refused` (nothing listens there), `timeout` (no
     answer, as of a firewall), or `unreachable`: there is no way, so that nobody knows whether it is `open`. A
-    balancer, or Docker, takes connections also for a service that is down: `expect` something of it."""
+    load balancer, or Docker, takes connections also for a service that is down: `expect` something of it."""
     family: Family = "any"
     """`ipv4` or `ipv6`; `any` tries all addresses of the host one after another until one answers."""
     within: Duration = _WITHIN

@@ -85,7 +85,7 @@ def parse_runbook(text: str) -> Runbook:
         begin, end = token.map
         if token.type == "heading_open" and following is not None:
             steps.append(_step(begin, following.content))
-        elif token.type in {"code_block", "fence"} and token.info.strip().lower() not in _NO_COMMANDS:
+        elif token.type in {"code_block", "fence"} and _language(token.info) not in _NO_COMMANDS:
             is_fenced = token.type == "fence"
             block = textwrap.dedent(token.content).removesuffix("\n").split("\n") if token.content else []
             first = begin + is_fenced
@@ -93,6 +93,11 @@ def parse_runbook(text: str) -> Runbook:
             fences.update(set(range(begin, end)) - set(code) if is_fenced else ())
             commands += _commands(first, block)
     return Runbook(lines, tuple(steps), code, frozenset(fences), tuple(commands))
+
+
+def _language(info: str) -> str:
+    """Return the first word behind a fence, which says what the block is (CommonMark, 4.5)."""
+    return info.strip().partition(" ")[0].lower()
 
 
 def _step(line: int, heading: str) -> Step:

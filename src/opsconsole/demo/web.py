@@ -25,8 +25,6 @@ class Asked:
     """Decoded, without the query."""
     query: Mapping[str, str]
     """The parameters of the query, or of a form in the body; the last of those with the same name."""
-    authorization: str
-    """The header of that name, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +130,6 @@ def _handler(answering: Answering) -> type[BaseHTTPRequestHandler]:
             form = self.rfile.read(length).decode(errors="replace") if length else ""
             pairs = urllib.parse.parse_qsl(f"{parts.query}&{form}", keep_blank_values=True)
             path = urllib.parse.unquote(parts.path)
-            return Asked(self.command, path, dict(pairs), self.headers.get("Authorization") or "")
+            return Asked(self.command, path, dict(pairs))
 
     return Handler

@@ -311,7 +311,7 @@ class Pass:
             inputs={
                 name: input_of(self._session.state.items[name].item, self._measured_here[name], self._cutoff)
                 for name in self._inputs[item.id]
-                if name in self._measured_here
+                if name in self._measured_here and name in self._session.state.items  # an edit may have removed it
             },
             timeout=float(item.timeout.seconds),
             target=target,

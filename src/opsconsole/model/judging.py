@@ -224,9 +224,8 @@ def _settled(condition: Condition, verdict: Verdict, missing: Sequence[Unknown])
 def measures_of(reading: Reading, entry: Value = None) -> dict[str, Value]:
     """Return the named single values of a reading, with `count` and `value` where its table gives them."""
     found = dict(reading.measures)
-    if reading.tabular:
-        if not reading.truncated:
-            found.setdefault("count", Number(Decimal(len(reading.rows))))
+    if reading.tabular and not reading.truncated:
+        found.setdefault("count", Number(Decimal(len(reading.rows))))
         if len(reading.rows) == 1 and len(reading.columns) == 1:
             found.setdefault("value", reading.rows[0][0])
     if entry is not None:
@@ -246,6 +245,8 @@ def _subjects(condition: Condition, reading: Reading, entry: Value) -> list[tupl
     if condition.subject not in reading.columns:
         if condition.subject == "count" and reading.truncated:
             raise Unknown("the result was cut off, so its rows cannot be counted")
+        if condition.subject == "value" and reading.truncated:
+            raise Unknown("the result was cut off, so no single value was seen whole")
         known = _names((*measures, *reading.columns))
         raise Unknown(f"the reading has no '{condition.subject}'; it has {known}")
     if condition.quantifier is None and len(reading.rows) > 1:
@@ -291,10 +292,8 @@ def _compared(condition: Condition, reading: Reading, entry: Value) -> tuple[lis
             refuse_unseen(condition, who, value)  # a number that is none is no lack of a past
             held = held_against(condition, who, value, _limits_of(condition, reading, entry, who))
         except (NoHistory, NotANumber) as why:
-            if not who and condition.subject in reading.lower_bounds:
-                raise uncounted(
-                    condition, value
-                ) from why  # what was not seen in full is more than a lack of a past
+            if not who and condition.subject in reading.lower_bounds:  # what was not seen in full weighs more
+                raise uncounted(condition, value) from why
             missing.append(why)
             continue
         seen.append(bounded(condition, held, reading.lower_bounds, measures_of(reading, entry)))

@@ -26,7 +26,7 @@ def _weight_of(pattern: str) -> tuple[float, float]:
 
 
 def explodes(pattern: str) -> bool:
-    """Tell whether a valid pattern can take for ever on a short text: it has a repetition within a repetition."""
+    """Tell whether a valid pattern can take for ever on a short text: it nests repetitions or choices."""
     return not math.isfinite(_weight_of(pattern)[0])
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from opsconsole.contracts.store import Store
+from opsconsole.contracts.store import Store, StoreError
 from opsconsole.engine.engine import Engine, opened
 from opsconsole.model.calendar import slot_begins
 from opsconsole.model.checklists import Checklist
@@ -48,7 +48,8 @@ class _Watch(threading.Thread):
         self._work = self._loop.create_task(self._watched())
 
     def run(self) -> None:
-        with contextlib.closing(self._loop), contextlib.suppress(asyncio.CancelledError):
+        # Where the record cannot be opened nothing is run, which the lists tell: the terminal is the console's.
+        with contextlib.closing(self._loop), contextlib.suppress(asyncio.CancelledError, StoreError):
             self._loop.run_until_complete(self._work)
 
     def stop(self) -> None:

@@ -85,4 +85,6 @@ def default_text(field: msgspec.structs.FieldInfo) -> str:
         value = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else ""
     if value is None or value in ("", (), {}, []):
         return ""
+    if isinstance(value, tuple):
+        value = list(value)  # as TOML writes it
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

@@ -14,9 +14,9 @@ class Fault(DemoFault):
     NO_MODEL = "no-model", "the model server answers with status 200, and has no model left"
     REQUEST_ERRORS = (
         "request-errors",
-        "every health check is good, but since half an hour one request in ten fails",
+        "every health check is good, but for half an hour one request in ten has failed",
     )
-    SLOW_REQUESTS = "slow-requests", "since half an hour questions take long: one request in twenty more than 2 s"
+    SLOW_REQUESTS = "slow-requests", "for half an hour questions have been slow: one in twenty takes over 2 s"
     LOST_METRIC = "lost-metric", "since the last release nothing counts errors any more: the metric is gone"
     STALE_METRICS = "stale-metrics", "a cache answers in the place of Prometheus, as it was an hour ago"
     SILENT_LOGS = (

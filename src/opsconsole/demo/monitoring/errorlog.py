@@ -55,7 +55,7 @@ def with_fault(now: dt.datetime, fault: Fault | None) -> Iterable[LoggedError]:
     if fault is Fault.ERROR_STORM:
         step = dt.timedelta(minutes=_STORM_MINUTES) / _STORM
         began = now - dt.timedelta(minutes=_STORM_MINUTES + 31)
-        # Known since a fortnight: that it comes so often is what is new.
+        # Known for a fortnight: that it comes so often is what is new.
         known = LoggedError(now - dt.timedelta(days=13, hours=2), _numbered(_BANK, "known"))
         return [known, *(LoggedError(began + each * step, _numbered(_BANK, str(each))) for each in range(_STORM))]
     return []

@@ -125,9 +125,7 @@ def living(logs: Logs) -> Iterator[None]:
 
     def keep() -> None:
         while not over.wait(_STEP_SECONDS):
-            with contextlib.suppress(
-                OSError
-            ):  # the disk is full, or the directory is gone: logs stop, as real ones do
+            with contextlib.suppress(OSError):  # a full disk, or no directory: logs stop, as real ones do
                 logs.go_on()
 
     thread = threading.Thread(target=keep, name="demo-logs", daemon=True)
