@@ -49,6 +49,8 @@ async def draw(directory: Path, png: Path | None) -> None:
 
         async with app.run_test(size=SIZE) as pilot:
             await shown(pilot, "QBR daily monitoring")
+            app.screen.query_one(Rows).move_to("qbr-daily")
+            await shown(pilot, "qbr-daily@")
             save("today")
             await pilot.press("enter")
             await shown(pilot, "2 pending")

@@ -33,6 +33,7 @@ from opsconsole.model.values import Quantity, Unit, UnitError, number, parse_qua
         ("stdout contains 'TOTAL ISSUES: 0'", None, "stdout", Operator.CONTAINS),
         ("stdout not contains 'ERROR'", None, "stdout", Operator.NOT_CONTAINS),
         (r"stdout matches /^\d+ rows$/", None, "stdout", Operator.MATCHES),
+        (r"address matches /^\d{1,3}(\.\d{1,3}){3}$/", None, "address", Operator.MATCHES),
         ("stdout not matches 'x+'", None, "stdout", Operator.NOT_MATCHES),
         ('every "Col one" == true', Quantifier.EVERY, "Col one", Operator.EQ),
         ("no == 3", None, "no", Operator.EQ),

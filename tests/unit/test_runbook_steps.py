@@ -39,6 +39,7 @@ def test_time_box_of_a_step(heading: str, title: str, time_box: str) -> None:
         ("```sh\nls\n\ndf\n```\n", ["ls", "df"]),
         ("~~~\nls\n", ["ls"]),
         ("```text\nsome output\n```\n", []),
+        ("```output of df\nsome output\n```\n", []),
         ("```\n```\n", []),
         ("- first\n\n      ls\n\n  ```\n  df\n  ```\n", ["ls", "df"]),
         ("- a list\n\n        ls\n        df\n", ["ls", "df"]),

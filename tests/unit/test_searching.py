@@ -77,6 +77,12 @@ def test_what_explodes_is_known() -> None:
     ):
         assert steps_of(pattern, 60) == math.inf, pattern
     assert steps_of("a?" * 30 + "a" * 30, 30) > MOST_STEPS
-    for pattern in ("total: ([0-9]+)", "^SSH-2\\.0-", "(?i)used +(\\d+)%"):
+    for pattern in (
+        "total: ([0-9]+)",
+        "^SSH-2\\.0-",
+        "(?i)used +(\\d+)%",
+        r"^\d{1,3}(\.\d{1,3}){3}$",
+    ):
         assert steps_of(pattern, 150) < MOST_STEPS, pattern
+    assert steps_of(r"v\d+(\.\d+){2}", 60) < MOST_STEPS  # what is always made twice is no repetition within one
     assert steps_of("x", 1 << 20) < MOST_STEPS < steps_of("x+", 1 << 20)

@@ -8,6 +8,10 @@ from typing import Any
 
 MOST_STEPS = 5_000_000
 """Steps that are tried in this process: a tenth of a second in the worst case."""
+_FEW = 16
+"""A repetition that is made no more often than this has as many choices; one that is grows with the text."""
+_UNROLLED = 8
+"""A repetition that is made no more often than this, and always so often, is weighed as what it repeats."""
 
 
 def steps_of(pattern: str, length: int) -> float:
@@ -37,11 +41,15 @@ def _weighed(parsed: Iterable[tuple[Any, Any]], *, within: bool) -> tuple[float,
         name = str(operation)
         if name in {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}:
             least, most, body = argument
+            if least == most and most <= _UNROLLED:  # as if it were written so many times
+                more = _weighed(body, within=within)
+                repeats, choices = repeats + more[0] * most, choices + more[1] * most
+                continue
             varies = least != most
             if varies and within:
                 return math.inf, choices
-            repeats += varies and most > 1
-            choices += varies and most <= 1
+            repeats += most > _FEW
+            choices += math.log2(most - least + 1) if most <= _FEW else 0.0
             more = _weighed(body, within=within or most > 1)
             repeats, choices = repeats + more[0], choices + more[1] * max(1, min(int(most), 64))
         elif name == "BRANCH":

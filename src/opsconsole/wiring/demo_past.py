@@ -59,7 +59,8 @@ def lived_through(
 
     `engine_at` makes an engine of the colleague's with a clock; `at` makes the system as it was at an instant.
     """
-    asyncio.run(_lived_through(engine_at, definitions, lives, at))
+    if lives:
+        asyncio.run(_lived_through(engine_at, definitions, lives, at))
 
 
 def whole_past(engine_at: MakeEngine, definitions: Definitions, past: Sequence[Past]) -> list[Life]:
