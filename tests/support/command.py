@@ -5,7 +5,7 @@ import datetime as dt
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,10 +90,10 @@ class Installation:
             parts.engine.clock = lambda: moment
             asyncio.run(work())
 
-    def run(self, *words: str, env: Mapping[str, str] | None = None) -> Done:
-        """Run a command to its end."""
+    def run(self, *words: str, env: Mapping[str, str] | None = None, through: Sequence[str] = ()) -> Done:
+        """Run a command to its end; `through` is put ahead of it, such as what takes rights away."""
         done = subprocess.run(
-            self.arguments(*words),
+            [*through, *self.arguments(*words)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -114,6 +114,13 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
         return int(probe.getsockname()[1])
 
 
+def free_ports(count: int) -> list[int]:
+    """Return ports of loopback that were free just now, each another one."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
 class _Scripted(asyncio.DatagramProtocol):
     def __init__(self, answer: Callable[[bytes], Sequence[bytes]]) -> None:
         self._answer = answer

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from support.certificates import Issued, issued
-from support.hostprobes import free_port
+from support.hostprobes import free_ports
 from support.httpd import Httpd, serving
 from support.needs import missing
 
@@ -88,7 +88,7 @@ class Nginx:
 
     def __init__(self, root: Path, backend: Httpd, authority: Issued, zone: str, keepalive: str) -> None:
         self.root, self.backend = root, backend
-        self.ports = {name: free_port() for name in ("port", "tls", "broken")}
+        self.ports = dict(zip(("port", "tls", "broken"), free_ports(3), strict=True))
         """`port` speaks HTTP, `tls` HTTPS, `broken` HTTPS without the issuer's certificate."""
         self.access, self.error, self.ca = root / "access.log", root / "error.log", root / "ca.pem"
         self._environment = {"TZ": zone, "PATH": os.environ["PATH"]}
