@@ -33,7 +33,7 @@ from opsconsole.wiring import demo_watch
 from opsconsole.wiring.demo import demo_services
 from opsconsole.wiring.demo_past import missed_since
 from opsconsole.wiring.kinds import probe_kinds
-from support.demos import Demos
+from support.demos import Demos, seen_by_what_is_named
 from support.prometheus import remembering
 from support.qbr import item_of, shipped
 
@@ -121,6 +121,7 @@ def test_all_is_green_while_nothing_is_wrong(good: dict[str, tuple[Outcome, str]
 def test_every_fault_is_described() -> None:
     """What can be wrong is one table here, and has a sentence each for `--faults`."""
     assert set(RED) == set(Fault)
+    assert all(seen_by_what_is_named(SystemName.GOLIVE, RED).values())
     assert all(each.description and not each.description.endswith(".") for each in Fault)
 
 

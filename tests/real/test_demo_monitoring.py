@@ -5,7 +5,7 @@ import pytest
 from opsconsole.demo.monitoring.faults import Fault
 from opsconsole.demo.systems import SystemName
 from opsconsole.model.outcomes import Outcome
-from support.demos import Demos
+from support.demos import Demos, seen_by_what_is_named
 
 pytestmark = pytest.mark.xdist_group("demo-monitoring")
 
@@ -128,6 +128,7 @@ def test_all_is_green_while_nothing_is_wrong(good: dict[str, Outcome]) -> None:
 def test_every_fault_is_described() -> None:
     """What can be wrong is one table here, and has a sentence each for `--faults`."""
     assert set(RED) == set(Fault)
+    assert all(seen_by_what_is_named(SystemName.MONITORING, RED).values())
     assert all(each.description and not each.description.endswith(".") for each in Fault)
 
 

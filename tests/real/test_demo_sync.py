@@ -27,7 +27,7 @@ from opsconsole.model.events import Via
 from opsconsole.model.outcomes import Outcome
 from opsconsole.model.runs import fold
 from opsconsole.wiring.demo import demo_services
-from support.demos import Demos
+from support.demos import Demos, seen_by_what_is_named
 
 pytestmark = pytest.mark.xdist_group("demo-sync")
 
@@ -125,6 +125,7 @@ def test_all_is_green_while_nothing_is_wrong(good: dict[str, tuple[Outcome, str]
 def test_every_fault_is_described() -> None:
     """What can be wrong is one table here, and has a sentence each for `--faults`."""
     assert set(RED) == set(Fault)
+    assert all(seen_by_what_is_named(SystemName.SYNC, RED).values())
     assert all(each.description and not each.description.endswith(".") for each in Fault)
 
 

@@ -2,19 +2,22 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from opsconsole.demo.system import DemoFault
-from opsconsole.demo.systems import SystemName
+from opsconsole.demo.systems import SystemName, demo_system
 from opsconsole.engine.engine import opened
 from opsconsole.model.checklists import Checklist, Item
 from opsconsole.model.events import Via
 from opsconsole.model.outcomes import Outcome
 from opsconsole.wiring.demo import demo_services
 from opsconsole.wiring.services import Services
+
+Fault = TypeVar("Fault", bound=DemoFault)
 
 
 class Demos:
@@ -62,3 +65,12 @@ def _with_items(checklist: Checklist, changed: Callable[[Item], Item]) -> Checkl
         msgspec.structs.replace(section, items=tuple(map(changed, section.items))) for section in checklist.sections
     )
     return msgspec.structs.replace(checklist, sections=sections)
+
+
+def seen_by_what_is_named(system: SystemName, red: Mapping[Fault, Mapping[str, str]]) -> dict[Fault, list[str]]:
+    """Return for each fault what turns red in the checklist that the demo points to."""
+    first_of = demo_system(system).first_of
+    return {
+        fault: [name for name in changed if name.startswith(f"{first_of(fault)}/")]
+        for fault, changed in red.items()
+    }

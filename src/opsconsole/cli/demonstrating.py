@@ -29,7 +29,10 @@ def demo(
     context: typer.Context,
     system: Annotated[SystemName, typer.Option("--system", help="Which of the systems to show.")] = SystemName.QBR,
     headless: Annotated[
-        bool, typer.Option("--headless", help="Run the system's first checklist once, print and end.")
+        bool,
+        typer.Option(
+            "--headless", help="Run one checklist once, print and end: the daily one, or one that sees the fault."
+        ),
     ] = False,
     fault: Annotated[
         str, typer.Option("--fault", metavar="NAME", help="Show a bad morning.", show_default=False)
@@ -49,7 +52,9 @@ def demo(
     """
     options = options_of(context)
     if list_faults:
-        typer.echo(table([(each.value, each.description) for each in demo_system(system).faults]), nl=False)
+        shown_in = demo_system(system)
+        rows = [(each.value, shown_in.first_of(each), each.description) for each in shown_in.faults]
+        typer.echo(table([("FAULT", "SEEN BY", "WHAT IS WRONG"), *rows]), nl=False)
         return
     wrong = _fault(system, fault)
     from opsconsole.wiring.demo import demo_services
@@ -57,7 +62,7 @@ def demo(
     if headless:
         how = Headless(form, output, only, fail_on, quiet=quiet)
         with demo_services(system, options.config, options.state, wrong, Via.HEADLESS) as parts:
-            raise typer.Exit(run_headless(parts, demo_system(system).first, "", how))
+            raise typer.Exit(run_headless(parts, demo_system(system).first_of(wrong), "", how))
     with (
         opened_terminal(options) as terminal,
         demo_services(system, options.config, options.state, wrong, Via.CONSOLE) as parts,

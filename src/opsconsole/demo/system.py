@@ -16,12 +16,15 @@ class DemoFault(StrEnum):
 
     description: str
     """What happened, in a sentence without its full stop."""
+    shown_by: str
+    """The checklist that sees it, where that is not the system's first one."""
 
-    def __new__(cls, value: str, description: str) -> Self:
-        """Make a member of its name on the command line and its description."""
+    def __new__(cls, value: str, description: str, shown_by: str = "") -> Self:
+        """Make a member of its name on the command line, its description, and the checklist to look at."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.description = description
+        member.shown_by = shown_by
         return member
 
 
@@ -77,7 +80,7 @@ class DemoSystem:
     checklists: tuple[str, ...]
     """Those that it shows, in this order; shipped ones."""
     first: str
-    """The one that `--headless` runs, and the one to sign of a demo with a fault."""
+    """The one that `--headless` runs, unless a fault shows in another one."""
     last: str
     """Who has signed this one has seen it all: the next demo begins with new records."""
     past: tuple[Past, ...] = ()
@@ -96,3 +99,7 @@ class DemoSystem:
     def last_of(self, fault: DemoFault | None) -> str:
         """Return the checklist that ends a demo when it is signed."""
         return self.last if fault is None else self.first
+
+    def first_of(self, fault: DemoFault | None) -> str:
+        """Return the checklist to look at first: with a fault, one that sees it."""
+        return self.first if fault is None else fault.shown_by or self.first

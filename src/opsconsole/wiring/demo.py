@@ -202,7 +202,8 @@ def demo_services(
 
         path, past = directory / "records" / f"{fault or 'good'}.db", system.past_of(fault)
         store = _with_past(demo_store(path, system.last_of(fault)), path, make, definitions, past, running.at)
-        notices = (*running.notices, *system.notices)
+        seen = () if fault is None else (f"the fault '{fault}' is seen by {system.first_of(fault)}",)
+        notices = (*seen, *running.notices, *system.notices)
         lists = [definitions.checklist(each.checklist) for each in past if each.unbroken and via is Via.CONSOLE]
         with closing(store):
             running.at(now)

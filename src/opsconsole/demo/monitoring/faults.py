@@ -18,5 +18,9 @@ class Fault(DemoFault):
     COMPLIANCE_GAP = "compliance-gap", "a critical gap in compliance: the score is 86.4 %"
     SLOW_API = "slow-api", "the API takes a quarter of a second"
     COLD_CACHE = "cold-cache", "the cache was emptied: it hits 41.2 % of the time"
-    BROKEN_BACKUP = "broken-backup", "the newest backup of the configuration was cut off: its disk was full"
+    BROKEN_BACKUP = (
+        "broken-backup",
+        "the newest backup of the configuration was cut off: its disk was full",
+        "monitoring-quarterly",
+    )
     DATABASE_DOWN = "database-down", "the database server is stopped, while the site answers from its cache"

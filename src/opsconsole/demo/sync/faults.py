@@ -7,7 +7,11 @@ class Fault(DemoFault):
     """One thing that is wrong with it now."""
 
     QUESTDB_STUCK = "questdb-stuck", "QuestDB takes no queries, while its health page says that it is well"
-    QUESTDB_UNWELL = "questdb-unwell", "QuestDB counts critical errors, while it still answers queries"
+    QUESTDB_UNWELL = (
+        "questdb-unwell",
+        "QuestDB counts critical errors, while it still answers queries",
+        "sync-15min",
+    )
     POCKETBASE_DOWN = "pocketbase-down", "PocketBase has ended"
     TOKEN_REVOKED = (
         "token-revoked",
@@ -16,6 +20,7 @@ class Fault(DemoFault):
     ALARMS_STOPPED = (
         "alarms-stopped",
         "alarms are not copied any more; none came in the meantime, so the numbers of records still agree",
+        "sync-15min",
     )
     LOST_RECORDS = "lost-records", "40 of yesterday's measurements never reached PocketBase"
     DOUBLED_ALARM = "doubled-alarm", "one of yesterday's alarms is in PocketBase twice"
@@ -26,4 +31,4 @@ class Fault(DemoFault):
     NO_SYNC_LOG = "no-sync-log", "the table of the synchronisation's runs is gone"
     MISSED_BACKUPS = "missed-backups", "QuestDB was not backed up in the last two nights"
     EMPTY_BACKUP = "empty-backup", "PocketBase's newest backup has 0 bytes, and a checksum that fits them"
-    OPEN_COLLECTION = "open-collection", "anybody may read PocketBase's alarms, without a token"
+    OPEN_COLLECTION = "open-collection", "anybody may read PocketBase's alarms, without a token", "sync-monthly"
