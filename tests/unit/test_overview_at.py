@@ -192,9 +192,8 @@ async def test_what_was_not_missed(place: Place) -> None:
 
 
 @pytest.mark.parametrize(("text", "said"), [("None.", ()), ("none of the nodes answered", ("Issues",))])
-async def test_an_empty_field_is_not_handed_over(tmp_path: Path, text: str, said: tuple[str, ...]) -> None:
+async def test_an_empty_field_is_not_handed_over(place: Place, text: str, said: tuple[str, ...]) -> None:
     """The word that stands for nothing in yesterday's sheet is no news this morning."""
-    place = Place(tmp_path)
     checklist = msgspec.structs.replace(DAILY, fields=(Field(id="issues", title="Issues"),))
     session = await place.at("2026-11-23 09:00").engine.open(checklist)
     await session.fill("issues", text)
