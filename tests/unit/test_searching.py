@@ -4,13 +4,17 @@ import asyncio
 import math
 import re
 import time
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from opsconsole.checks import command, process, tcp
+from opsconsole.checks._commandoptions import CommandOptions
 from opsconsole.checks._searching import Match, searched
-from opsconsole.contracts.probe import ProbeError
+from opsconsole.contracts.probe import ProbeError, ProbeKind
 from opsconsole.model import patterns as costs
 from opsconsole.model.patterns import MOST_STEPS, steps_of
 
@@ -86,3 +90,22 @@ def test_what_explodes_is_known() -> None:
         assert steps_of(pattern, 150) < MOST_STEPS, pattern
     assert steps_of(r"v\d+(\.\d+){2}", 60) < MOST_STEPS  # what is always made twice is no repetition within one
     assert steps_of("x", 1 << 20) < MOST_STEPS < steps_of("x+", 1 << 20)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["/a{99999999999999999999}/", f"/{'(' * 3000}{')' * 3000}/", "/(/", "bare", "//"],
+    ids=["too-many", "too-deep", "open", "bare", "nothing"],
+)
+@pytest.mark.parametrize(
+    ("kind", "options", "key"),
+    [
+        (command.KIND, CommandOptions(argv=("ls",), value="?"), "value"),
+        (process.KIND, process.ProcessOptions(pattern="?"), "pattern"),
+        (tcp.KIND, tcp.TcpOptions(host="app.example", port=22, expect="?"), "expect"),
+    ],
+)
+def test_no_pattern_breaks_lint(kind: ProbeKind, options: Any, key: str, pattern: str) -> None:
+    """What is no pattern, or one that Python cannot hold, is a problem of its key and no traceback."""
+    problems = kind.validate(msgspec.structs.replace(options, **{key: pattern}))
+    assert [where for where, _ in problems] == [key]

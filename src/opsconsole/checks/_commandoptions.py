@@ -17,7 +17,7 @@ from opsconsole.checks._jsonreading import (
     unit_of,
     value_problems,
 )
-from opsconsole.checks._patterns import pattern_problem
+from opsconsole.checks._patterns import group_problem
 from opsconsole.contracts.probe import Subjects
 from opsconsole.model.redaction import redacted
 from opsconsole.model.values import Unit
@@ -101,7 +101,7 @@ class CommandOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 def problems(options: CommandOptions) -> list[tuple[str, str]]:
     """Return what is wrong with options, as pairs of key and message."""
     found = [("argv", message) for message in _argv_problems(options.argv)]
-    if options.value and (problem := pattern_problem(options.value)):
+    if options.value and (problem := group_problem(options.value)):
         found.append(("value", problem))
     if options.unit is not Unit.COUNT and not options.value:
         found.append(("unit", "it is the unit of `value`; give that a pattern too"))
@@ -123,9 +123,7 @@ def _output_problems(options: CommandOptions) -> list[tuple[str, str]]:
         odd = [each for each in options.labels if not each or "|" in each or "\n" in each]
         return [*found, *(("labels", f"'{each}' is no label of performance data") for each in odd)]
     found = [("labels", "labels are those of a plugin; set `nagios`, too")] if options.labels else []
-    found += [
-        ("patterns", problem) for pattern in options.patterns.values() if (problem := pattern_problem(pattern))
-    ]
+    found += [("patterns", problem) for pattern in options.patterns.values() if (problem := group_problem(pattern))]
     taken = (*MEASURES, *(("value",) if options.value else ()))
     for name in options.patterns:
         if not _NAME.match(name):

@@ -6,21 +6,18 @@ from collections.abc import Mapping, Sequence
 
 from opsconsole.checks._jsonreading import value_of
 from opsconsole.checks._scales import scale_of
-from opsconsole.checks._searching import Match
+from opsconsole.checks._searching import Match, pattern_problem
 from opsconsole.model.values import Number, Value, decimal_of
 
+_LIKE = "/used: ([0-9]+)/"
 
-def pattern_problem(pattern: str) -> str | None:
+
+def group_problem(pattern: str) -> str | None:
     """Return why a text is no pattern with a group, None where it is one."""
-    if not re.fullmatch(r"/.+/", pattern, re.DOTALL):
-        return f"'{pattern}' is no pattern; write it between slashes, with a group: '/used: ([0-9]+)/'"
-    try:
-        groups = re.compile(pattern[1:-1]).groups
-    except (re.error, RecursionError, OverflowError) as error:
-        return f"{pattern} is no regular expression: {error}"
-    if not groups:
-        return f"{pattern} has no group; put parentheses around the number, like '/used: ([0-9]+)/'"
-    return None
+    problem = pattern_problem(pattern, _LIKE)
+    if problem is None and not re.compile(pattern[1:-1]).groups:
+        return f"{pattern} has no group; put parentheses around the number, like '{_LIKE}'"
+    return problem
 
 
 def values_in(

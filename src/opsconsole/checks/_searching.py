@@ -35,6 +35,17 @@ class Match(msgspec.Struct, frozen=True):
     """What its first group holds, None where it has none, or that was not part of it."""
 
 
+def pattern_problem(pattern: str, like: str) -> str | None:
+    """Return why a text is no pattern between slashes such as `like`, None where it is one."""
+    if not re.fullmatch(r"/.+/", pattern, re.DOTALL):
+        return f"'{pattern}' is no pattern; write it between slashes: '{like}'"
+    try:
+        re.compile(pattern[1:-1])
+    except (re.error, RecursionError, OverflowError) as error:  # the last two: more than Python can hold
+        return f"{pattern} is no regular expression: {error}"
+    return None
+
+
 async def searched(
     patterns: Sequence[str], texts: Sequence[str], seconds: float, flags: re.RegexFlag = re.MULTILINE
 ) -> list[list[Match | None]]:

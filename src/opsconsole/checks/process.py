@@ -14,7 +14,7 @@ import msgspec
 from opsconsole.checks import _groups, _processes, _sampling
 from opsconsole.checks._processes import Process, Snapshot
 from opsconsole.checks._sampling import Samples
-from opsconsole.checks._searching import searched
+from opsconsole.checks._searching import pattern_problem, searched
 from opsconsole.checks._threads import in_thread
 from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKind, Subjects
 from opsconsole.model.readings import Evidence, Reading
@@ -282,7 +282,7 @@ def _problems(options: ProcessOptions) -> list[tuple[str, str]]:
     if "/" in options.name:
         found.append(("name", f"'{options.name}' is a path; write the name alone, or the whole line as `command`"))
     found += [(key, secret) for key in ("command", "pattern") if (secret := _secret(getattr(options, key)))]
-    if problem := _pattern_problem(options.pattern):
+    if options.pattern and (problem := pattern_problem(options.pattern, "/gunicorn.*myapp/")):
         found.append(("pattern", problem))
     if options.pidfile and (not options.pidfile.startswith("/") or "\0" in options.pidfile):
         found.append(("pidfile", f"'{options.pidfile}' is no absolute path; write it like '/run/nginx.pid'"))
@@ -295,18 +295,6 @@ def _secret(text: str) -> str:
     return "what looks like a secret in there would be recorded; use a `pattern` without it" * (
         redacted(text) != text
     )
-
-
-def _pattern_problem(pattern: str) -> str:
-    if not pattern:
-        return ""
-    if not re.fullmatch(r"/.+/", pattern, re.DOTALL):
-        return f"'{pattern}' is no pattern; write it between slashes: '/gunicorn.*myapp/'"
-    try:
-        re.compile(pattern[1:-1])
-    except re.error as error:
-        return f"{pattern} is no regular expression: {error}"
-    return ""
 
 
 def _open(_environment: Environment) -> ProcessProbe:

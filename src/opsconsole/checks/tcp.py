@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import errno
 import os
-import re
 import shlex
 import socket
 import time
@@ -17,7 +16,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from opsconsole.checks._addresses import Address, Family, addresses_of, connected, host_problem
-from opsconsole.checks._searching import searched
+from opsconsole.checks._searching import pattern_problem, searched
 from opsconsole.contracts.probe import Context, Environment, ProbeError, ProbeKind, Subjects
 from opsconsole.model.readings import Evidence, Reading
 from opsconsole.model.redaction import redacted
@@ -264,19 +263,9 @@ def _problems(options: TcpOptions) -> list[tuple[str, str]]:
         found.append(("send", "say by `expect` what the answer has to be"))
     if options.send and redacted(options.send) != options.send:
         found.append(("send", "looks like a secret, which would be recorded; ask for what needs none"))
-    if options.expect and (problem := _pattern_problem(options.expect)):
-        found.append(("expect", problem))
+    if options.expect and (unfit := pattern_problem(options.expect, "/^SSH-2.0-/")):
+        found.append(("expect", unfit))
     return found
-
-
-def _pattern_problem(pattern: str) -> str:
-    if not re.fullmatch(r"/.+/", pattern, re.DOTALL):
-        return f"'{pattern}' is no pattern; write it between slashes: '/^SSH-2.0-/'"
-    try:
-        re.compile(pattern[1:-1])
-    except re.error as error:
-        return f"{pattern} is no regular expression: {error}"
-    return ""
 
 
 def _open(_environment: Environment) -> TcpProbe:
